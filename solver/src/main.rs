@@ -1,0 +1,3 @@
+//! The standalone `branchcut` binary.
+
+fn main() {}

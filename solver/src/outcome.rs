@@ -1,0 +1,102 @@
+//! What a solve returns.
+
+use std::time::Duration;
+
+/// Why a solve ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Proved within min(gap_relative, 1e-6).
+    Optimal,
+    /// A looser `gap_relative` or `gap_absolute` ended the search.
+    GapReached,
+    /// Wall clock or work limit.
+    TimeLimit,
+    /// Node limit.
+    NodeLimit,
+    /// LP-iteration limit.
+    IterationLimit,
+    /// Memory limit.
+    MemoryLimit,
+    /// The stop flag was raised.
+    Interrupted,
+    /// No feasible point (better than the cutoff, where one was given).
+    Infeasible,
+    /// The objective has no bound.
+    Unbounded,
+    /// One of the two.
+    InfeasibleOrUnbounded,
+    /// The engine gave up; no claim is made.
+    NumericalTrouble,
+}
+
+/// What a solve cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Deterministic measure of work: the same input, seed and work limit
+    /// stop at the same place.
+    pub work: u64,
+    /// Branch-and-bound nodes.
+    pub nodes: u64,
+    /// Simplex iterations.
+    pub lp_iterations: u64,
+}
+
+/// A line of the solve's log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogEvent {
+    /// A better point was found.
+    Incumbent {
+        /// Its objective.
+        objective: f64,
+        /// What found it.
+        source: &'static str,
+        /// Nodes so far.
+        nodes: u64,
+        /// Time since the start of the solve.
+        elapsed: Duration,
+    },
+    /// The dual bound moved.
+    Bound {
+        /// The bound.
+        bound: f64,
+        /// Nodes so far.
+        nodes: u64,
+        /// Time since the start of the solve.
+        elapsed: Duration,
+    },
+}
+
+/// The answer of a solve. Values are in the caller's own sense.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Why it ended.
+    pub status: Status,
+    /// The best point found (`point[j]`: value of column j), feasible for the
+    /// caller's own rows and bounds.
+    pub point: Option<Vec<f64>>,
+    /// Its objective.
+    pub objective: Option<f64>,
+    /// A valid bound on every point's objective.
+    pub bound: Option<f64>,
+    /// What it cost.
+    pub counters: Counters,
+    /// What happened, in order.
+    pub events: Vec<LogEvent>,
+    /// Time from the call to the return.
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// |objective - bound| / max(|objective|, 1e-10); 0 when equal; none where
+    /// one of the two does not exist.
+    #[must_use]
+    pub fn gap(&self) -> Option<f64> {
+        let (objective, bound) = (self.objective?, self.bound?);
+        let distance = (objective - bound).abs();
+        Some(if distance > 0.0 {
+            distance / objective.abs().max(1e-10)
+        } else {
+            0.0
+        })
+    }
+}

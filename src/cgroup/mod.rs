@@ -1,0 +1,14 @@
+//! Control groups, v1, v2 and hybrid as one type: finding containers, reading
+//! what they ask for and use, fencing them by cpuset, undoing it.
+//!
+//! `fs.rs` is the edge: every read and write of a cgroup file goes through it,
+//! under a root directory.
+
+mod fs;
+mod types;
+
+pub use fs::{Entry, Host, RealHost};
+pub use types::{
+    Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource,
+    Throttling, Version,
+};

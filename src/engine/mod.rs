@@ -1,0 +1,1 @@
+//! Events, `decide`, guardrails (pure); `shell.rs` runs them on a real host.

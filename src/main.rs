@@ -1,0 +1,7 @@
+//! The `cpufence` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cpufence::cli::main()
+}

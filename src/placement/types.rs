@@ -1,0 +1,259 @@
+//! Plain data of the placement model (schema `placement/1`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cpuset::CpuSet;
+use crate::topology::Topology;
+
+/// What a container may ask of the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Exactly its request, exclusively while the host can hold it.
+    #[default]
+    Static,
+    /// Its request, and free threads lent beside it.
+    Burst,
+    /// No request of its own: shares one pseudo-container with its like.
+    Pooled,
+}
+
+/// A per-mille weight for each cache and memory level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelWeights {
+    /// L3 (last-level cache) domains.
+    pub l3: i64,
+    /// NUMA nodes.
+    pub numa: i64,
+}
+
+/// What a moved thread costs, in micro-CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoveWeights {
+    /// Leaving a thread.
+    pub thread: i64,
+    /// In addition, leaving an L3 domain.
+    pub l3: i64,
+    /// In addition, leaving a NUMA node.
+    pub numa: i64,
+}
+
+/// Cost weights: per mille of a busy CPU, except `movement`, in micro-CPU a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Weights {
+    /// Sibling hyper-thread busy.
+    pub smt_busy: i64,
+    /// Sibling runs another container, in addition.
+    pub smt_foreign: i64,
+    /// A full stop's worth of slower core: times (1000 - perf) / 1000.
+    pub slow_core: i64,
+    /// A thread away from the container's home node.
+    pub away: i64,
+    /// Each further group a container is spread over.
+    pub spread: LevelWeights,
+    /// Load of a group above the even share.
+    pub balance: LevelWeights,
+    /// Movement from the previous placement.
+    #[serde(rename = "move")]
+    pub movement: MoveWeights,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            smt_busy: 200,
+            smt_foreign: 100,
+            slow_core: 1000,
+            away: 100,
+            spread: LevelWeights { l3: 60, numa: 600 },
+            balance: LevelWeights { l3: 100, numa: 50 },
+            movement: MoveWeights {
+                thread: 5000,
+                l3: 10_000,
+                numa: 150_000,
+            },
+        }
+    }
+}
+
+/// One container as the model sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// Unique name. `@pool` is reserved for the pooled pseudo-container.
+    pub id: String,
+    /// r_k: threads requested.
+    pub cpus: u32,
+    /// u_k: predicted P95 use, in CPUs.
+    pub predicted_p95: f64,
+    /// rho_k: predicted use of one thread, milli-CPU; it alone counts for the
+    /// cost. Absent: derived from the two above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rho_mcpu: Option<i64>,
+    /// Static, burst or pooled.
+    #[serde(default)]
+    pub kind: Kind,
+    /// P_k: the base set assigned last; none for a newcomer.
+    #[serde(default)]
+    pub previous: Option<Vec<crate::cpuset::CpuId>>,
+    /// NUMA node that holds most of its memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<u32>,
+    /// Larger keeps its exclusivity longer on an over-full host.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &i32) -> bool {
+    *value == 0
+}
+
+/// A host file as given with `--host` (schema `placement/1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostFile {
+    /// `placement/1`.
+    pub schema: String,
+    /// The problem itself.
+    #[serde(flatten)]
+    pub instance: Instance,
+}
+
+/// A placement problem: host, containers, weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Cost weights.
+    #[serde(default)]
+    pub weights: Weights,
+    /// The host.
+    pub topology: Topology,
+    /// The containers, each id once.
+    pub containers: Vec<ContainerSpec>,
+}
+
+/// Base threads by container id.
+pub type Placement = BTreeMap<String, CpuSet>;
+
+/// The cost by cause, micro-CPU; the sum is the cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostParts {
+    /// Busy sibling hyper-threads.
+    pub smt: i64,
+    /// Containers spread over caches and nodes.
+    pub spread: i64,
+    /// Groups loaded above the even share.
+    pub balance: i64,
+    /// Threads moved from the previous placement.
+    #[serde(rename = "move")]
+    pub movement: i64,
+    /// Slower core kinds.
+    pub slow: i64,
+    /// Threads away from the home node.
+    pub away: i64,
+}
+
+impl CostParts {
+    /// The cost, micro-CPU.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.smt + self.spread + self.balance + self.movement + self.slow + self.away
+    }
+}
+
+/// How a solve may stop and when its answer is used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SolveSettings {
+    /// Wall-clock budget of the whole solve, build included; none: no limit.
+    pub budget: Option<Duration>,
+    /// Stop at this work count; none: no limit. Replay sets it.
+    pub work_limit: Option<u64>,
+    /// Relative gap at which the search may stop.
+    pub gap_stop: f64,
+    /// Relative gap above which the answer is refused; none: off.
+    pub gap_refuse: Option<f64>,
+    /// Least gain over keeping, micro-CPU, that pays for acting.
+    pub least_gain: f64,
+    /// Most threads moved a round; none: off.
+    pub max_moves: Option<u32>,
+    /// Seed of every random choice.
+    pub seed: u64,
+}
+
+impl Default for SolveSettings {
+    fn default() -> Self {
+        Self {
+            budget: Some(Duration::from_millis(50)),
+            work_limit: None,
+            gap_stop: 0.0,
+            gap_refuse: None,
+            least_gain: 0.0,
+            max_moves: None,
+            seed: 0,
+        }
+    }
+}
+
+/// How an answer came about (DESIGN, "Guardrails").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The solver's answer, proved within min(gap_stop, 1e-6).
+    Optimal,
+    /// The solver's answer; a looser `gap_stop` ended the search.
+    GapReached,
+    /// The solver's answer; the budget ended the search.
+    TimeLimit,
+    /// A guardrail refused: the old placement stays.
+    Kept,
+    /// Greedy or keep-and-fit was at least as good, or the host is over-full.
+    Fallback,
+}
+
+/// A placement with its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// How it came about.
+    pub status: Status,
+    /// Base threads; the pooled ones as one entry `@pool`.
+    pub placement: Placement,
+    /// Free threads lent to burst and pooled containers.
+    pub lent: Placement,
+    /// Cost by cause; the sum is the cost.
+    pub cost_parts: CostParts,
+    /// A valid lower bound on every placement's cost, micro-CPU.
+    pub lower_bound: i64,
+    /// Threads that leave their container's previous base set.
+    pub moved_threads: u32,
+    /// Work done when the search stopped.
+    pub work: u64,
+    /// Why the status is not `optimal`, in words; empty if it is.
+    pub reasons: Vec<String>,
+}
+
+impl Answer {
+    /// The cost, micro-CPU.
+    #[must_use]
+    pub fn cost(&self) -> i64 {
+        self.cost_parts.total()
+    }
+
+    /// (cost - bound) / max(cost, 1).
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a ratio for display and guardrails; costs stay below 2^53"
+    )]
+    pub fn gap(&self) -> f64 {
+        let cost = self.cost();
+        (cost - self.lower_bound) as f64 / cost.max(1) as f64
+    }
+}

@@ -1,0 +1,6 @@
+//! Prediction of a container's CPU use: the 0.95 quantile of the P95 of the
+//! next ten minutes.
+
+mod types;
+
+pub use types::{Features, Link, Prediction, Predictor};

@@ -1,0 +1,1 @@
+//! Text for people: CPU diagrams, tables, escaped names.
