@@ -13,3 +13,4 @@ pub mod placement;
 pub mod predict;
 pub mod report;
 pub mod topology;
+pub mod units;
