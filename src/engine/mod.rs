@@ -1,1 +1,7 @@
 //! Events, `decide`, guardrails (pure); `shell.rs` runs them on a real host.
+
+mod decide;
+mod state;
+
+pub use decide::{decide, pool_base, request_words};
+pub use state::{Decision, Event, Managed, Plan, Settings, State};

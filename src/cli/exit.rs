@@ -1,0 +1,52 @@
+//! Exit codes, one table (`docs/operations.md` has it for users), and the
+//! error that carries one to `main`.
+
+use std::fmt;
+
+/// Done, or nothing to do.
+pub(crate) const DONE: u8 = 0;
+/// A bug.
+pub(crate) const BUG: u8 = 1;
+/// Malformed input: file, configuration, journal, sysfs.
+pub(crate) const BAD_INPUT: u8 = 3;
+/// The host is not fit: missing controller, missing permission.
+pub(crate) const NOT_FIT: u8 = 4;
+/// A guardrail kept the old placement.
+pub(crate) const KEPT: u8 = 5;
+/// A write failed and the round was undone.
+pub(crate) const ROLLED_BACK: u8 = 6;
+
+/// What ends a command early: the message for stderr and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, message: impl fmt::Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+
+    pub(crate) fn bad_input(message: impl fmt::Display) -> Self {
+        Self::new(BAD_INPUT, message)
+    }
+}
+
+/// An error and its sources on one line, each said once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl From<std::io::Error> for Failure {
+    /// Only writing our own output ends here.
+    fn from(error: std::io::Error) -> Self {
+        Self::new(BUG, format_args!("cannot write the output: {error}"))
+    }
+}
