@@ -4,11 +4,15 @@
 //! `fs.rs` is the edge: every read and write of a cgroup file goes through it,
 //! under a root directory.
 
+mod exclusive;
 mod fs;
+pub mod journal;
 mod types;
+pub mod writes;
 
 pub use fs::{Entry, Host, RealHost};
 pub use types::{
     Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource,
     Throttling, Version,
 };
+pub use writes::{CpusetWrite, PlanError, plan_writes};
