@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+pub mod topology;
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
