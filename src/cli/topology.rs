@@ -1,0 +1,38 @@
+//! `cpufence topology`: the host as read.
+
+use std::io::{self, Write};
+
+use crate::cgroup::Host;
+use crate::topology::{TopologyError, read_topology};
+
+/// Why nothing, or not all, was printed.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyCommandError {
+    /// The host cannot be read (exit 3).
+    #[error("cannot read the host's CPUs")]
+    Topology(#[from] TopologyError),
+    /// The output cannot be written.
+    #[error("cannot print the host's CPUs")]
+    Output(#[from] io::Error),
+}
+
+/// Prints the host's CPUs to `out`: one JSON object on one line, or text.
+///
+/// # Errors
+/// If the host cannot be read, or `out` not be written.
+pub fn run(host: &dyn Host, json: bool, out: &mut dyn Write) -> Result<(), TopologyCommandError> {
+    let topology = read_topology(host)?;
+    if json {
+        serde_json::to_writer(&mut *out, &topology.report()).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        let s = topology.summary();
+        writeln!(
+            out,
+            "{} sockets, {} NUMA nodes, {} L3 caches, {} cores, {} threads",
+            s.sockets, s.numa, s.l3, s.cores, s.threads
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}
