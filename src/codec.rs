@@ -152,3 +152,20 @@ fn decode_frame<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), (String
     let value = bincode::deserialize(payload).map_err(|e| (e.to_string(), false))?;
     Ok((value, end))
 }
+
+/// A value on its own, without frame; for payloads inside a frame.
+///
+/// # Errors
+/// If the value cannot be encoded.
+pub fn encode_value<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    bincode::serialize(value).map_err(|e| CodecError::Encode(e.to_string()))
+}
+
+/// The value that [`encode_value`] made.
+///
+/// # Errors
+/// If the bytes are not such a value.
+pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let limited = bytes.get(..bytes.len().min(MAX_FRAME)).unwrap_or_default();
+    bincode::deserialize(limited).map_err(|e| CodecError::Damaged { offset: 0, reason: e.to_string() })
+}
