@@ -35,7 +35,7 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
     };
     let targets: Vec<_> =
         field.members.iter().filter_map(|m| Some((&m.container, plan.cpusets.get(&m.container.id)?.clone()))).collect();
-    match plan_writes(&targets) {
+    match plan_writes(state.version, &targets, &state.first_sets) {
         Ok(writes) => plan.writes = writes,
         Err(error) => plan = kept(&field, format!("the placement cannot be written: {error}")),
     }

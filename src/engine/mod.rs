@@ -1,6 +1,8 @@
 //! Events, `decide`, guardrails (pure); `shell.rs` runs them on a real host.
 
 mod decide;
+pub mod record;
+pub mod shell;
 mod state;
 
 pub use decide::{decide, pool_base, request_words};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cgroup::{Container, CpusetWrite};
+use crate::cgroup::journal::JournalState;
+use crate::cgroup::{Container, CpusetWrite, Version};
 use crate::cpuset::CpuSet;
 use crate::placement::{Answer, SolveSettings, Weights};
 use crate::predict::Prediction;
@@ -38,6 +39,8 @@ pub struct Managed {
 pub struct State {
     /// Seconds since the epoch, UTC. For people; no decision depends on it.
     pub now_s: f64,
+    /// The cgroup version, which the order of writes depends on.
+    pub version: Version,
     /// The CPUs.
     pub topology: Topology,
     /// Settings.
@@ -46,6 +49,9 @@ pub struct State {
     pub containers: Vec<Managed>,
     /// Base set of the pooled pseudo-container in the last decision.
     pub pool_assigned: Option<CpuSet>,
+    /// What the journal knows of containers with nested directories: their
+    /// first sets, which the nested ones are mapped from.
+    pub first_sets: JournalState,
 }
 
 /// Why a round happens.
