@@ -1,25 +1,32 @@
 //! branchcut: a MIP solver with hard time budgets and MIP-gap guardrails.
 #![forbid(unsafe_code)]
 
+mod bound;
+pub mod check;
+mod clock;
+mod engine;
 mod model;
 mod options;
 mod outcome;
+pub mod tol;
 
 pub use model::{Column, Model, ModelError, Row, Sense};
 pub use options::{Engine, Options, StopFlag};
 pub use outcome::{Counters, LogEvent, Outcome, Status};
 
-/// Solves `model`. The clock starts here and stops at the return.
+/// Solves `model`. The clock starts here and stops at the return, which is at
+/// the time limit at the latest, with the best point and bound known then.
+///
+/// Two calls with the same model and options, limits on the clock aside, walk
+/// the same path: see [`Counters::work`].
 #[must_use]
 pub fn solve(model: &Model, options: &Options) -> Outcome {
-    let _ = (model, options);
-    Outcome {
-        status: Status::NumericalTrouble,
-        point: None,
-        objective: None,
-        bound: None,
-        counters: Counters::default(),
-        events: Vec::new(),
-        elapsed: std::time::Duration::ZERO,
-    }
+    engine::solve(model, options, &mut |_| {})
+}
+
+/// [`solve`], calling `log` on the caller's thread with each event as it
+/// happens. Time spent in `log` counts, and a slow one delays the return.
+#[must_use]
+pub fn solve_logged(model: &Model, options: &Options, log: &mut dyn FnMut(&LogEvent)) -> Outcome {
+    engine::solve(model, options, log)
 }

@@ -5,6 +5,14 @@
 //!                       lower_j <= x_j <= upper_j              for each column j
 //!                       x_j integer                            for j marked integer
 
+//!
+//! A model is handed to a worker thread that may outlive the call that started
+//! it (an engine that cannot be stopped in time is left behind), so columns
+//! and rows are shared: cloning a model costs two reference counts, whatever
+//! its size.
+
+use std::sync::Arc;
+
 /// Direction of the objective.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sense {
@@ -52,8 +60,8 @@ pub struct Model {
     pub sense: Sense,
     /// Constant of the objective.
     pub offset: f64,
-    columns: Vec<Column>,
-    rows: Vec<Row>,
+    columns: Arc<Vec<Column>>,
+    rows: Arc<Vec<Row>>,
 }
 
 /// A column or row that cannot be part of a model.
@@ -69,6 +77,9 @@ pub enum ModelError {
         /// The value.
         value: f64,
     },
+    /// The constant of the objective is NaN or infinite.
+    #[error("the objective's constant {0} is not a finite number")]
+    BadOffset(f64),
     /// A bound is NaN.
     #[error("{place} '{name}': a bound is not a number")]
     BadBound {
@@ -118,7 +129,7 @@ impl Model {
                 name: column.name,
             });
         }
-        self.columns.push(column);
+        Arc::make_mut(&mut self.columns).push(column);
         Ok(self.columns.len() - 1)
     }
 
@@ -160,7 +171,7 @@ impl Model {
                 });
             }
         }
-        self.rows.push(row);
+        Arc::make_mut(&mut self.rows).push(row);
         Ok(self.rows.len() - 1)
     }
 
@@ -176,10 +187,20 @@ impl Model {
         &self.rows
     }
 
+    /// Number of coefficients in the rows.
+    #[must_use]
+    pub fn nonzeros(&self) -> usize {
+        self.rows.iter().map(|row| row.coefficients.len()).sum()
+    }
+
+    /// Number of columns marked integer.
+    #[must_use]
+    pub fn integers(&self) -> usize {
+        self.columns.iter().filter(|column| column.integer).count()
+    }
+
     /// The objective at `point` (`point[j]`: value of column j), with offset.
-    ///
-    /// # Panics
-    /// If `point` is shorter than the columns.
+    /// Columns that `point` lacks count as zero.
     #[must_use]
     pub fn objective(&self, point: &[f64]) -> f64 {
         self.offset

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::tol;
+
 /// Why a solve ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -32,12 +34,16 @@ pub enum Status {
 /// What a solve cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Deterministic measure of work: the same input, seed and work limit
-    /// stop at the same place.
+    /// Deterministic measure of work: the same input, start, seed and work
+    /// limit stop at the same place with the same answer, whatever the clock
+    /// did. 0: nothing but what is known without an engine (start point,
+    /// trivial bound, crossed bounds); 1: the root relaxation too; then one
+    /// for each further node.
     pub work: u64,
-    /// Branch-and-bound nodes.
+    /// Branch-and-bound nodes, the root included.
     pub nodes: u64,
-    /// Simplex iterations.
+    /// Simplex iterations, those of the engine's own verified work; 0 where
+    /// the engine ended in an error that does not tell.
     pub lp_iterations: u64,
 }
 
@@ -54,6 +60,11 @@ pub enum LogEvent {
         nodes: u64,
         /// Time since the start of the solve.
         elapsed: Duration,
+    },
+    /// The start point was not feasible and is ignored.
+    StartRefused {
+        /// What the check found.
+        reason: String,
     },
     /// The dual bound moved.
     Bound {
@@ -80,6 +91,9 @@ pub struct Outcome {
     pub bound: Option<f64>,
     /// What it cost.
     pub counters: Counters,
+    /// What the status alone does not say, for a user to read: which bounds
+    /// cross, why the engine gave up.
+    pub reason: Option<String>,
     /// What happened, in order.
     pub events: Vec<LogEvent>,
     /// Time from the call to the return.
@@ -92,11 +106,16 @@ impl Outcome {
     #[must_use]
     pub fn gap(&self) -> Option<f64> {
         let (objective, bound) = (self.objective?, self.bound?);
-        let distance = (objective - bound).abs();
-        Some(if distance > 0.0 {
-            distance / objective.abs().max(1e-10)
-        } else {
-            0.0
-        })
+        Some(relative_gap(objective, bound))
+    }
+}
+
+/// |objective - bound| / max(|objective|, 1e-10); 0 when equal.
+pub(crate) fn relative_gap(objective: f64, bound: f64) -> f64 {
+    let distance = (objective - bound).abs();
+    if distance > 0.0 {
+        distance / objective.abs().max(tol::GAP_DENOMINATOR)
+    } else {
+        0.0
     }
 }

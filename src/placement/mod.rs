@@ -2,8 +2,11 @@
 //!
 //! Everything here is pure: an [`Instance`] in, an [`Answer`] out.
 
+pub mod cost;
+pub mod problem;
 mod types;
 
+pub use problem::{Problem, ProblemError};
 pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LevelWeights, MoveWeights,
     Placement, SolveSettings, Status, Weights,

@@ -1,0 +1,322 @@
+//! Runs an engine under a hard deadline.
+//!
+//! # Why a worker thread
+//!
+//! An engine that is somebody else's code looks at its clock when it pleases:
+//! presolve, a factorization or a single LP may take longer than the whole
+//! budget. So the engine runs in a worker thread that reports what it has
+//! *committed*, and [`solve`] returns at the deadline with the last report,
+//! whatever the worker is doing. A worker that is left behind ends at its next
+//! report, or when the engine itself notices the deadline, which it is given
+//! too; without a time limit (stop flag alone) it ends at its next report. Its
+//! result is dropped.
+//!
+//! # Why the clock does not steer the search
+//!
+//! The worker's path through the search depends on the model, start point and
+//! seed alone. It advances in units of work (see [`Counters::work`]) and
+//! reports only after whole units; a report that would be made after the
+//! deadline is not made. So a run that the clock cut short returns exactly
+//! what a run with `work_limit` at its `counters.work` returns.
+//!
+//! Work 0 is what is known before any engine starts: the start point, the
+//! trivial bound, crossed bounds. It is computed by the caller's thread, in
+//! time linear in the model's size.
+
+mod ledger;
+mod microlp;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam::channel::{self, RecvTimeoutError};
+
+use crate::bound::{self, Grid, Space};
+use crate::check::{self, Checked};
+use crate::clock::Clock;
+use crate::model::Model;
+use crate::options::{Engine, Options};
+use crate::outcome::{Counters, LogEvent, Outcome, Status};
+use crate::tol;
+use ledger::{Ledger, Limits};
+
+/// How often the stop flag is looked at while the worker is busy.
+const STOP_POLL: Duration = Duration::from_millis(2);
+
+/// What a worker is given.
+struct Task {
+    model: Model,
+    ledger: Ledger,
+    /// Passed to the engine as its warm start.
+    start: Option<Checked>,
+    grid: Option<Grid>,
+    clock: Clock,
+    /// Raised once nobody waits for the worker any more.
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Task {
+    /// Whether a report made now would still count.
+    fn is_wanted(&self) -> bool {
+        !self.abandoned.load(Ordering::Relaxed) && !self.clock.is_over()
+    }
+}
+
+/// What a worker has committed. Everything is cumulative, except that
+/// `incumbent` is only present where it is new.
+struct Report {
+    incumbent: Option<(Checked, &'static str)>,
+    bound: Option<f64>,
+    counters: Counters,
+    /// Present in the last report.
+    end: Option<End>,
+}
+
+/// Why a worker ended.
+#[derive(Clone, Debug)]
+struct End {
+    status: Status,
+    reason: Option<String>,
+}
+
+impl End {
+    fn plain(status: Status) -> Self {
+        Self {
+            status,
+            reason: None,
+        }
+    }
+
+    fn trouble(reason: impl Into<String>) -> Self {
+        Self {
+            status: Status::NumericalTrouble,
+            reason: Some(reason.into()),
+        }
+    }
+}
+
+/// Solves `model`, telling `log` of each event as it happens.
+pub(crate) fn solve(model: &Model, options: &Options, log: &mut dyn FnMut(&LogEvent)) -> Outcome {
+    let clock = Clock::start(options.time_limit);
+    let mut run = Run {
+        clock,
+        ledger: Ledger::new(model, Limits::of(options)),
+        events: Vec::new(),
+        log,
+    };
+    let start = run.take_start(model, options);
+    let space = Space::of(model);
+    let grid = Grid::of(model.columns());
+    if let Some(bound) = bound::trivial(model, space) {
+        let bound = grid.map_or(bound, |grid| grid.round_up(bound));
+        run.raise_bound(space.to_caller(bound));
+    }
+    if let Some(reason) = contradiction(model) {
+        return run.finish(End {
+            status: Status::Infeasible,
+            reason: Some(reason),
+        });
+    }
+    if model.columns().is_empty()
+        && let Ok(checked) = check::check(model, &[])
+    {
+        run.take_incumbent(checked, "empty");
+    }
+    if let Some(status) = run.ledger.verdict() {
+        return run.finish(End::plain(status));
+    }
+    if options.stop.is_stopped() {
+        return run.finish(End::plain(Status::Interrupted));
+    }
+    if clock.is_over() {
+        return run.finish(End::plain(Status::TimeLimit));
+    }
+    let end = run.supervise(model, options, start, grid);
+    run.finish(end)
+}
+
+/// A bound or side that no point meets, found without solving.
+fn contradiction(model: &Model) -> Option<String> {
+    for (index, column) in model.columns().iter().enumerate() {
+        let (lower, upper) = if column.integer {
+            microlp::integral_bounds(column)
+        } else {
+            (column.lower, column.upper)
+        };
+        if is_crossed(lower, upper) {
+            return Some(format!(
+                "column {index} '{}' has no value: bounds {} and {}",
+                column.name, column.lower, column.upper
+            ));
+        }
+    }
+    for (index, row) in model.rows().iter().enumerate() {
+        let empty = row.coefficients.is_empty();
+        if is_crossed(row.lower, row.upper)
+            || (empty && (row.lower > tol::FEASIBILITY || row.upper < -tol::FEASIBILITY))
+        {
+            let kind = if empty { "empty row" } else { "row" };
+            return Some(format!(
+                "{kind} {index} '{}' cannot hold: sides {} and {}",
+                row.name, row.lower, row.upper
+            ));
+        }
+    }
+    None
+}
+
+fn is_crossed(lower: f64, upper: f64) -> bool {
+    lower >= tol::INFINITE || upper <= -tol::INFINITE || lower - upper > tol::FEASIBILITY
+}
+
+/// The caller's side of a solve.
+struct Run<'a> {
+    clock: Clock,
+    ledger: Ledger,
+    events: Vec<LogEvent>,
+    log: &'a mut dyn FnMut(&LogEvent),
+}
+
+impl Run<'_> {
+    fn emit(&mut self, event: LogEvent) {
+        (self.log)(&event);
+        self.events.push(event);
+    }
+
+    /// Checks the start point; it is the first incumbent if it passes.
+    fn take_start(&mut self, model: &Model, options: &Options) -> Option<Checked> {
+        match check::check(model, options.start.as_ref()?) {
+            Ok(checked) => {
+                self.take_incumbent(checked.clone(), "start");
+                Some(checked)
+            }
+            Err(refusal) => {
+                self.emit(LogEvent::StartRefused {
+                    reason: refusal.to_string(),
+                });
+                None
+            }
+        }
+    }
+
+    fn take_incumbent(&mut self, checked: Checked, source: &'static str) {
+        let objective = checked.objective();
+        if self.ledger.offer(checked) {
+            let event = LogEvent::Incumbent {
+                objective,
+                source,
+                nodes: self.ledger.counters.nodes,
+                elapsed: self.clock.elapsed(),
+            };
+            self.emit(event);
+        }
+    }
+
+    fn raise_bound(&mut self, bound: f64) {
+        if self.ledger.raise(bound) {
+            let event = LogEvent::Bound {
+                bound,
+                nodes: self.ledger.counters.nodes,
+                elapsed: self.clock.elapsed(),
+            };
+            self.emit(event);
+        }
+    }
+
+    /// Starts the worker and listens until it ends or time is up.
+    fn supervise(
+        &mut self,
+        model: &Model,
+        options: &Options,
+        start: Option<Checked>,
+        grid: Option<Grid>,
+    ) -> End {
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let task = Task {
+            model: model.clone(),
+            ledger: self.ledger.clone(),
+            start,
+            grid,
+            clock: self.clock,
+            abandoned: Arc::clone(&abandoned),
+        };
+        let engine = options.engine;
+        let (sender, receiver) = channel::unbounded();
+        let spawned = thread::Builder::new()
+            .name("branchcut".to_owned())
+            .spawn(move || {
+                let mut send = |report: Report| sender.send(report).is_ok();
+                match engine {
+                    // The own engine is a later addition; until then both
+                    // names run the same one.
+                    Engine::Branchcut | Engine::Microlp => microlp::run(task, &mut send),
+                }
+            });
+        if let Err(error) = spawned {
+            return End::trouble(format!("cannot start the solver's thread: {error}"));
+        }
+        let end = loop {
+            let patience = self
+                .clock
+                .left()
+                .map_or(STOP_POLL, |left| left.min(STOP_POLL));
+            match receiver.recv_timeout(patience) {
+                Ok(report) => {
+                    if let Some(end) = self.commit(report) {
+                        break end;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    // A worker that sees the deadline first goes silently.
+                    break if self.clock.is_over() {
+                        End::plain(Status::TimeLimit)
+                    } else {
+                        End::trouble("the engine ended without an answer")
+                    };
+                }
+            }
+            // A report that is already here was made in time: take it first.
+            if !receiver.is_empty() {
+                continue;
+            }
+            if self.clock.is_over() {
+                break End::plain(Status::TimeLimit);
+            }
+            if options.stop.is_stopped() {
+                break End::plain(Status::Interrupted);
+            }
+        };
+        abandoned.store(true, Ordering::Relaxed);
+        end
+    }
+
+    /// Takes over a report; the end, if it was the last.
+    fn commit(&mut self, report: Report) -> Option<End> {
+        self.ledger.counters = report.counters;
+        if let Some((checked, source)) = report.incumbent {
+            self.take_incumbent(checked, source);
+        }
+        if let Some(bound) = report.bound {
+            self.raise_bound(bound);
+        }
+        report.end
+    }
+
+    fn finish(self, end: End) -> Outcome {
+        let (incumbent, bound, counters) = self.ledger.into_parts();
+        let objective = incumbent.as_ref().map(Checked::objective);
+        Outcome {
+            status: end.status,
+            point: incumbent.map(Checked::into_point),
+            objective,
+            bound,
+            counters,
+            reason: end.reason,
+            events: self.events,
+            elapsed: self.clock.elapsed(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The cost of an assignment, exact, in micro-CPU.
+//!
+//! With owner o(t) of thread t (or nobody), n_gk the threads of k in group g:
+//!
+//!     smt      A_busy rho_o(t)     for each t with a busy sibling hyper-thread
+//!            + A_foreign rho_o(t)  for each t with a sibling that another runs on
+//!     spread   S_level p_k (groups that k is in - 1)
+//!     balance  B_level max(0, sum_k rho_k n_gk - tau_g)
+//!     move     M_thread |P_k without k's threads| + M_level max(0, P_gk - n_gk)
+//!     slow     slow(t) rho_o(t)
+//!     away     A_away rho_o(t)     for each t on a node that is not o(t)'s home
+//!
+//! Rho is in milli-CPU and the weights are per mille, so products are
+//! micro-CPU. On cores of more than two threads busy and foreign are charged
+//! once each, however many siblings there are.
+
+use super::problem::{NUMA, Owners, Problem};
+use super::types::CostParts;
+
+/// The cost of `owners` by cause.
+///
+/// A container may own fewer threads than it requests (the cost of a partial
+/// assignment); its spread is then over what it owns.
+///
+/// # Panics
+/// If `owners` is not one entry a thread, or names a container that is not there.
+#[must_use]
+pub fn cost(problem: &Problem, owners: &Owners) -> CostParts {
+    assert_eq!(owners.len(), problem.threads.len(), "one owner a thread");
+    let mut parts = CostParts {
+        smt: problem.cores.iter().map(|c| smt(problem, owners, c)).sum(),
+        movement: problem.weights.movement.thread * i64::from(moved_threads(problem, owners)),
+        ..CostParts::default()
+    };
+    for (thread, owner) in problem.threads.iter().zip(owners) {
+        if let Some(k) = owner {
+            let container = &problem.containers[*k as usize];
+            parts.slow += thread.slow * container.rho;
+            if container.away[thread.group[NUMA]] {
+                parts.away += problem.weights.away * container.rho;
+            }
+        }
+    }
+    for (level, data) in problem.levels.iter().enumerate() {
+        let groups = data.groups.len();
+        let mut now = vec![0i64; groups * problem.containers.len()];
+        let mut load = vec![0i64; groups];
+        for (thread, owner) in problem.threads.iter().zip(owners) {
+            if let Some(k) = owner {
+                let (k, group) = (*k as usize, thread.group[level]);
+                now[k * groups + group] += 1;
+                load[group] += problem.containers[k].rho;
+            }
+        }
+        for (group, load) in data.groups.iter().zip(&load) {
+            parts.balance += data.balance * (load - group.share).max(0);
+        }
+        for (container, now) in problem.containers.iter().zip(now.chunks(groups.max(1))) {
+            let used: i64 = now.iter().map(|&n| i64::from(n > 0)).sum();
+            parts.spread += data.spread * container.load * (used - 1).max(0);
+            let mut left: Vec<i64> = now.iter().map(|n| -n).collect();
+            for &thread in container.previous() {
+                left[problem.threads[thread].group[level]] += 1;
+            }
+            parts.movement += data.movement * left.iter().map(|l| (*l).max(0)).sum::<i64>();
+        }
+    }
+    parts
+}
+
+/// SMT cost of one core.
+fn smt(problem: &Problem, owners: &Owners, core: &[usize]) -> i64 {
+    let weights = &problem.weights;
+    let mut total = 0;
+    for (place, &thread) in core.iter().enumerate() {
+        let Some(k) = owners[thread] else { continue };
+        let mut others = core
+            .iter()
+            .enumerate()
+            .filter(|&(other, _)| other != place)
+            .filter_map(|(_, &sibling)| owners[sibling])
+            .peekable();
+        if others.peek().is_some() {
+            let foreign = others.any(|other| other != k);
+            let rate = weights.smt_busy + if foreign { weights.smt_foreign } else { 0 };
+            total += rate * problem.containers[k as usize].rho;
+        }
+    }
+    total
+}
+
+/// Threads of previous base sets that their containers no longer own.
+#[must_use]
+pub fn moved_threads(problem: &Problem, owners: &Owners) -> u32 {
+    let mut moved = 0;
+    for (k, container) in (0u32..).zip(&problem.containers) {
+        for &thread in container.previous() {
+            moved += u32::from(owners[thread] != Some(k));
+        }
+    }
+    moved
+}
+
+#[cfg(test)]
+mod tests;
