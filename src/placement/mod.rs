@@ -1,11 +1,25 @@
 //! The placement model: which hyper-threads each container may use.
 //!
-//! Everything here is pure: an [`Instance`] in, an [`Answer`] out.
+//! Everything here is pure: an [`Instance`] in, an [`Answer`] out. [`place()`]
+//! is the way in; `check` reads host files, `report` writes plans.
 
+mod anneal;
+mod check;
 pub mod cost;
+mod greedy;
+mod keep;
+mod overfull;
+mod place;
+mod pool;
 pub mod problem;
+mod state;
+#[cfg(test)]
+mod testing;
 mod types;
 
+pub use check::{HostFileError, ValueError, check_instance, parse_host};
+pub use place::{Placed, PlacementError, place};
+pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};
 pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LevelWeights, MoveWeights,

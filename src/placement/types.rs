@@ -87,7 +87,7 @@ impl Default for Weights {
 pub struct ContainerSpec {
     /// Unique name. `@pool` is reserved for the pooled pseudo-container.
     pub id: String,
-    /// r_k: threads requested.
+    /// r_k: threads requested, at least 1; 0 only where `kind` is pooled.
     pub cpus: u32,
     /// u_k: predicted P95 use, in CPUs.
     pub predicted_p95: f64,
@@ -104,6 +104,11 @@ pub struct ContainerSpec {
     /// NUMA node that holds most of its memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<u32>,
+    /// What a pooled container asks for before rounding up, milli-CPU; absent:
+    /// `cpus`, of which 0 says that the request is unknown. Only the sum over
+    /// the pooled ones is rounded up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_mcpu: Option<u32>,
     /// Larger keeps its exclusivity longer on an over-full host.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,

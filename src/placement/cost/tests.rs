@@ -34,6 +34,7 @@ fn container(id: &str, cpus: u32, rho: i64, previous: Option<&[u32]>) -> Contain
         kind: Kind::Static,
         previous: previous.map(|ids| ids.iter().map(|&id| CpuId(id)).collect()),
         home: None,
+        request_mcpu: None,
         priority: 0,
     }
 }

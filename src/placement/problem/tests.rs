@@ -25,6 +25,7 @@ fn spec(id: &str, cpus: u32, use_p95: f64) -> ContainerSpec {
         kind: Kind::Static,
         previous: None,
         home: None,
+        request_mcpu: None,
         priority: 0,
     }
 }

@@ -1,0 +1,249 @@
+//! Local search: simulated annealing over exchanges of threads, for starts and
+//! for hosts too large to prove.
+//!
+//! Kirkpatrick, Gelatt and Vecchi, "Optimization by Simulated Annealing",
+//! Science 220 (1983). A proposal is one of
+//!
+//! - two threads exchange their owners (or one moves to a free thread),
+//! - a container gets back a thread that it had before,
+//! - two cores exchange their owners,
+//! - a container's threads in one group change places with what is in another;
+//!
+//! a proposal that raises the cost by d is accepted with probability about
+//! exp(-d / T). Here that is d <= T e with e exponential, drawn from the bits
+//! of an integer, so that no rounding of `exp` can make two builds differ.
+//!
+//! Rounds of growing length start from the best assignment so far; in each, T
+//! falls from about a core-sharing thread's cost to a small part of it. The
+//! schedule depends on the problem and the seed alone: a budget only cuts it,
+//! so more work never gives a worse answer.
+
+use super::problem::Problem;
+use super::state::State;
+
+/// Proposals of the first round for each thread; later rounds double it.
+const FIRST_ROUND: u64 = 64;
+/// Steps of the temperature in a round.
+const STEPS: u64 = 48;
+/// The temperature falls by this ratio in each step: to 1/600 in a round.
+const COOLING: (i64, i64) = (7, 8);
+/// Proposals between two looks at the clock: far below a millisecond.
+const CHECK: u64 = 64;
+
+/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): small and good enough here.
+#[derive(Clone, Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`, which is at least 1 and far below 2^32.
+    fn below(&mut self, n: usize) -> usize {
+        let wide = (self.next() >> 32) * n as u64;
+        usize::try_from(wide >> 32).unwrap_or(0)
+    }
+
+    /// `scale` times an exponential variate of mean about 1: -log2 of a
+    /// uniform number, its mantissa taken linearly, times ln 2 (177 / 256).
+    fn exponential(&mut self, scale: i64) -> i64 {
+        let bits = self.next() | 1;
+        let zeros = i64::from(bits.leading_zeros());
+        let mantissa = bits << zeros << 1 >> 56;
+        let log2 = (zeros + 1) * 256 - i64::from(u8::try_from(mantissa).unwrap_or(0));
+        scale.saturating_mul(log2) / 256 * 177 / 256
+    }
+}
+
+/// Where a search stopped.
+#[derive(Debug)]
+pub(super) struct Annealed {
+    /// The best assignment, never above the start.
+    pub(super) owners: Vec<Option<u32>>,
+    /// Its cost.
+    pub(super) cost: i64,
+    /// Proposals made.
+    pub(super) work: u64,
+}
+
+/// Searches from `start` until `limit` proposals are made, `stop` says so, or
+/// the cost reaches `target`.
+pub(super) fn anneal(
+    start: State<'_>,
+    seed: u64,
+    limit: u64,
+    target: i64,
+    stop: &dyn Fn() -> bool,
+) -> Annealed {
+    let mut search = Search::new(start, seed);
+    let mut length = FIRST_ROUND * (search.state.problem.threads.len() as u64).max(STEPS);
+    while search.open(limit, target) {
+        if !search.round(length, limit, target, stop) {
+            break;
+        }
+        length *= 2;
+    }
+    Annealed {
+        cost: search.best_cost,
+        owners: search.best,
+        work: search.work,
+    }
+}
+
+struct Search<'a> {
+    state: State<'a>,
+    /// Containers with a previous set.
+    veterans: Vec<u32>,
+    best: Vec<Option<u32>>,
+    best_cost: i64,
+    random: Random,
+    hot: i64,
+    work: u64,
+    undo: Vec<(usize, usize)>,
+}
+
+impl<'a> Search<'a> {
+    fn new(state: State<'a>, seed: u64) -> Self {
+        let problem = state.problem;
+        let weights = &problem.weights;
+        let containers = i64::try_from(problem.containers.len()).unwrap_or(1).max(1);
+        let rho = problem.containers.iter().map(|k| k.rho).sum::<i64>() / containers;
+        let hot = rho * (weights.smt_busy + weights.smt_foreign).max(1);
+        Self {
+            veterans: (0u32..)
+                .zip(&problem.containers)
+                .filter(|(_, k)| !k.previous().is_empty())
+                .map(|(k, _)| k)
+                .collect(),
+            best: state.owners().to_vec(),
+            best_cost: state.cost(),
+            random: Random(seed),
+            hot,
+            work: 0,
+            undo: Vec::new(),
+            state,
+        }
+    }
+
+    fn open(&self, limit: u64, target: i64) -> bool {
+        self.work < limit && self.best_cost > target && self.state.problem.threads.len() > 1
+    }
+
+    /// One cooling; false if the search is over.
+    fn round(&mut self, length: u64, limit: u64, target: i64, stop: &dyn Fn() -> bool) -> bool {
+        let mut hot = self.hot;
+        for _ in 0..STEPS {
+            for _ in 0..length / STEPS {
+                if self.work.is_multiple_of(CHECK) && stop() || !self.open(limit, target) {
+                    return false;
+                }
+                self.work += 1;
+                self.propose(hot);
+            }
+            hot = hot * COOLING.0 / COOLING.1;
+        }
+        self.state = State::new(self.state.problem, &self.best);
+        true
+    }
+
+    fn propose(&mut self, temperature: i64) {
+        let before = self.state.cost();
+        self.undo.clear();
+        match self.random.below(16) {
+            0 => self.swap_cores(),
+            1 | 2 => self.swap_blocks(),
+            3..=5 if !self.veterans.is_empty() => self.go_back(),
+            _ => self.swap_threads(),
+        }
+        let rise = self.state.cost() - before;
+        if rise > 0 && rise > self.random.exponential(temperature) {
+            for (a, b) in std::mem::take(&mut self.undo).into_iter().rev() {
+                self.state.swap(a, b);
+            }
+        } else if self.state.cost() < self.best_cost {
+            self.best_cost = self.state.cost();
+            self.best.copy_from_slice(self.state.owners());
+        }
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        if self.state.owner(a) != self.state.owner(b) {
+            self.state.swap(a, b);
+            self.undo.push((a, b));
+        }
+    }
+
+    fn swap_threads(&mut self) {
+        let threads = self.state.problem.threads.len();
+        let (a, b) = (self.random.below(threads), self.random.below(threads));
+        self.swap(a, b);
+    }
+
+    fn swap_cores(&mut self) {
+        let problem: &'a Problem = self.state.problem;
+        let cores = problem.cores.len();
+        let (a, b) = (self.random.below(cores), self.random.below(cores));
+        for (&x, &y) in problem.cores[a].iter().zip(&problem.cores[b]) {
+            self.swap(x, y);
+        }
+    }
+
+    /// A container takes back a thread of its previous set for one that is not.
+    fn go_back(&mut self) {
+        let problem: &'a Problem = self.state.problem;
+        let k = self.veterans[self.random.below(self.veterans.len())];
+        let previous = problem.containers[k as usize].previous();
+        let thread = previous[self.random.below(previous.len())];
+        if self.state.owner(thread) == Some(k) {
+            return;
+        }
+        // The first of its other threads at or after a random place.
+        let threads = problem.threads.len();
+        let from = self.random.below(threads);
+        let other = (from..threads)
+            .chain(0..from)
+            .find(|&t| self.state.owner(t) == Some(k) && self.state.was(t) != Some(k));
+        if let Some(other) = other {
+            self.swap(thread, other);
+        }
+    }
+
+    /// A container's threads in one group go to another group.
+    fn swap_blocks(&mut self) {
+        let problem: &'a Problem = self.state.problem;
+        let level = self.random.below(2);
+        let groups = &problem.levels[level].groups;
+        let threads = problem.threads.len();
+        let from = self.random.below(threads);
+        let (Some(k), a) = (self.state.owner(from), problem.threads[from].group[level]) else {
+            return;
+        };
+        let b = self.random.below(groups.len());
+        if a == b {
+            return;
+        }
+        let target = &groups[b].threads;
+        let mut place = self.random.below(target.len());
+        let mut left = target.len();
+        for &thread in &groups[a].threads {
+            if self.state.owner(thread) != Some(k) {
+                continue;
+            }
+            while left > 0 && self.state.owner(target[place]) == Some(k) {
+                place = (place + 1) % target.len();
+                left -= 1;
+            }
+            if left == 0 {
+                return;
+            }
+            self.swap(thread, target[place]);
+            place = (place + 1) % target.len();
+            left -= 1;
+        }
+    }
+}

@@ -1,0 +1,587 @@
+//! Reads a host file (schema `placement/1`) and refuses what makes no sense,
+//! each time with the place, the value, what was expected and the next step.
+//!
+//! Unknown keys beside the known ones are ignored (`name`, `seed`, ...), since
+//! instances carry notes; unknown keys inside `weights` are errors, since a
+//! misspelt weight would silently be the default.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::pool::POOL;
+use super::types::{ContainerSpec, Instance, Kind, Weights};
+use crate::cpuset::{CpuId, MAX_CPU};
+use crate::topology::{Cpu, Topology};
+
+/// The schema read here.
+pub(super) const SCHEMA: &str = "placement/1";
+
+/// Most CPUs, and most containers, of one host: bounds time and memory.
+const MOST: usize = 65_536;
+/// Largest rho_k: far above one busy thread (1000), far below overflow.
+const LARGEST_RHO: i64 = 1_000_000;
+
+/// Why a host file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum HostFileError {
+    /// Not JSON, or a value of the wrong type.
+    #[error("{file}:{line}:{column}: {reason}; correct the file (schema {SCHEMA})")]
+    Syntax {
+        /// The file's name.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What the parser says.
+        reason: String,
+    },
+    /// A value that makes no sense.
+    #[error("{file}: {source}")]
+    Value {
+        /// The file's name.
+        file: String,
+        /// The value.
+        source: ValueError,
+    },
+}
+
+/// A value of an instance that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {value}; expected {expected}; {next}")]
+pub struct ValueError {
+    /// Where it is: `containers[3].cpus`.
+    pub key: String,
+    /// What it is.
+    pub value: String,
+    /// What it should be.
+    pub expected: String,
+    /// What to do.
+    pub next: String,
+}
+
+/// The file without the schema's flattening, which would lose line numbers.
+#[derive(Deserialize)]
+struct RawFile {
+    #[serde(default)]
+    weights: Weights,
+    topology: Topology,
+    containers: Vec<ContainerSpec>,
+}
+
+#[derive(Deserialize)]
+struct RawSchema {
+    schema: String,
+}
+
+/// Reads the bytes of a host file; `file` is its name for messages.
+///
+/// # Errors
+/// On anything that is not a well-formed host of schema `placement/1`.
+pub fn parse_host(bytes: &[u8], file: &str) -> Result<Instance, HostFileError> {
+    let file = file.escape_debug().to_string();
+    let syntax = |error: &serde_json::Error| syntax_error(&file, error);
+    // The schema first: another version may differ in everything else.
+    let RawSchema { schema } = serde_json::from_slice(bytes).map_err(|e| syntax(&e))?;
+    let value = |source| HostFileError::Value {
+        file: file.clone(),
+        source,
+    };
+    if schema != SCHEMA {
+        return Err(value(wrong(
+            "schema".into(),
+            quoted(&schema),
+            format!("\"{SCHEMA}\""),
+            "convert the file or use a release that reads it",
+        )));
+    }
+    let raw: RawFile = serde_json::from_slice(bytes).map_err(|e| syntax(&e))?;
+    let instance = Instance {
+        weights: raw.weights,
+        topology: raw.topology,
+        containers: raw.containers,
+    };
+    check_instance(&instance).map_err(value)?;
+    Ok(instance)
+}
+
+fn syntax_error(file: &str, error: &serde_json::Error) -> HostFileError {
+    // serde_json ends its text with the place, which stands in front here.
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    HostFileError::Syntax {
+        file: file.to_owned(),
+        line: error.line(),
+        column: error.column(),
+        reason: text
+            .strip_suffix(&place)
+            .unwrap_or(&text)
+            .escape_debug()
+            .to_string(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.escape_debug())
+}
+
+fn wrong(key: String, value: String, expected: impl Into<String>, next: &str) -> ValueError {
+    ValueError {
+        key,
+        value,
+        expected: expected.into(),
+        next: next.to_owned(),
+    }
+}
+
+/// Checks what types alone cannot.
+///
+/// # Errors
+/// On the first value that makes no sense.
+pub fn check_instance(instance: &Instance) -> Result<(), ValueError> {
+    check_weights(&instance.weights)?;
+    check_topology(&instance.topology)?;
+    check_containers(&instance.containers)?;
+    check_previous(instance)
+}
+
+fn check_weights(weights: &Weights) -> Result<(), ValueError> {
+    let w = weights;
+    let named = [
+        ("smt_busy", w.smt_busy),
+        ("smt_foreign", w.smt_foreign),
+        ("slow_core", w.slow_core),
+        ("away", w.away),
+        ("spread.l3", w.spread.l3),
+        ("spread.numa", w.spread.numa),
+        ("balance.l3", w.balance.l3),
+        ("balance.numa", w.balance.numa),
+        ("move.thread", w.movement.thread),
+        ("move.l3", w.movement.l3),
+        ("move.numa", w.movement.numa),
+    ];
+    for (name, value) in named {
+        if !(0..=1_000_000_000).contains(&value) {
+            return Err(wrong(
+                format!("weights.{name}"),
+                value.to_string(),
+                "0 to 1000000000",
+                "leave the weight out for its default",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_topology(topology: &Topology) -> Result<(), ValueError> {
+    let cpus = &topology.cpus;
+    if cpus.len() > MOST {
+        return Err(wrong(
+            "topology.cpus".into(),
+            format!("a list of {}", cpus.len()),
+            format!("at most {MOST} CPUs"),
+            "describe one host a file",
+        ));
+    }
+    if !cpus.iter().any(|c| c.online) {
+        return Err(wrong(
+            "topology.cpus".into(),
+            format!("a list of {} with none online", cpus.len()),
+            "at least one CPU that is online",
+            "give the host's CPUs with \"online\": true",
+        ));
+    }
+    let mut seen = BTreeMap::new();
+    for (index, cpu) in cpus.iter().enumerate() {
+        let key = |field: &str| format!("topology.cpus[{index}].{field}");
+        if cpu.id.0 > MAX_CPU {
+            return Err(wrong(
+                key("id"),
+                cpu.id.to_string(),
+                format!("0 to {MAX_CPU}"),
+                "give the kernel's CPU number",
+            ));
+        }
+        if let Some(first) = seen.insert(cpu.id, index) {
+            return Err(wrong(
+                key("id"),
+                format!("{}, the id of topology.cpus[{first}] too", cpu.id),
+                "each id once",
+                "give each CPU its own number",
+            ));
+        }
+        if !(1..=1000).contains(&cpu.perf) {
+            return Err(wrong(
+                key("perf"),
+                cpu.perf.to_string(),
+                "1 to 1000, per mille of the fastest kind of core",
+                "scale the values so that the fastest is 1000",
+            ));
+        }
+    }
+    check_labels(cpus)
+}
+
+/// An online CPU must say where it is; offline ones are not shown by kernels.
+/// A level that no online CPU has a label of is unknown, which is fine.
+fn check_labels(cpus: &[Cpu]) -> Result<(), ValueError> {
+    type Label = fn(&Cpu) -> Option<u32>;
+    let fields: [(&str, Label, bool); 4] = [
+        ("core", |c| c.core, true),
+        ("l3", |c| c.l3, false),
+        ("numa", |c| c.numa, false),
+        ("socket", |c| c.socket, false),
+    ];
+    for (field, label, needed) in fields {
+        let mut online = cpus.iter().enumerate().filter(|(_, c)| c.online);
+        let known = needed || online.clone().any(|(_, c)| label(c).is_some());
+        if known && let Some((index, cpu)) = online.find(|(_, c)| label(c).is_none()) {
+            return Err(wrong(
+                format!("topology.cpus[{index}].{field}"),
+                format!("absent for CPU {}, which is online", cpu.id),
+                "a group number",
+                "give the number of its group, or mark the CPU offline",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_containers(containers: &[ContainerSpec]) -> Result<(), ValueError> {
+    if containers.len() > MOST {
+        return Err(wrong(
+            "containers".into(),
+            format!("a list of {}", containers.len()),
+            format!("at most {MOST} containers"),
+            "describe one host a file",
+        ));
+    }
+    let mut seen = BTreeMap::new();
+    for (index, container) in containers.iter().enumerate() {
+        let key = |field: &str| format!("containers[{index}].{field}");
+        let id = &container.id;
+        if id.is_empty() || id == POOL {
+            return Err(wrong(
+                key("id"),
+                quoted(id),
+                format!("a name, not empty and not \"{POOL}\" (reserved for all pooled ones)"),
+                "rename the container",
+            ));
+        }
+        if let Some(first) = seen.insert(id, index) {
+            return Err(wrong(
+                key("id"),
+                format!("{}, the id of containers[{first}] too", quoted(id)),
+                "each id once",
+                "give each container its own name",
+            ));
+        }
+        let least = u32::from(container.kind != Kind::Pooled);
+        if !(least..=MAX_CPU + 1).contains(&container.cpus) {
+            let kind = match container.kind {
+                Kind::Static => "static",
+                Kind::Burst => "burst",
+                Kind::Pooled => "pooled",
+            };
+            return Err(wrong(
+                key("cpus"),
+                container.cpus.to_string(),
+                format!("{least} to {} for a {kind} container", MAX_CPU + 1),
+                "give the threads it requests, or \"kind\": \"pooled\" where that is unknown",
+            ));
+        }
+        let used = container.predicted_p95;
+        if !(0.0..=f64::from(MAX_CPU + 1)).contains(&used) {
+            return Err(wrong(
+                key("predicted_p95"),
+                used.to_string(),
+                format!("0 to {}, in CPUs", MAX_CPU + 1),
+                "give the 95th percentile of its use, or its request",
+            ));
+        }
+        if let Some(rho) = container.rho_mcpu
+            && !(0..=LARGEST_RHO).contains(&rho)
+        {
+            return Err(wrong(
+                key("rho_mcpu"),
+                rho.to_string(),
+                format!("0 to {LARGEST_RHO}, in milli-CPU a thread"),
+                "leave it out to have it derived from predicted_p95 and cpus",
+            ));
+        }
+        if let Some(request) = container.request_mcpu
+            && (container.kind != Kind::Pooled || request > (MAX_CPU + 1) * 1000)
+        {
+            return Err(wrong(
+                key("request_mcpu"),
+                request.to_string(),
+                format!(
+                    "0 to {} for a pooled container, absent for others",
+                    (MAX_CPU + 1) * 1000
+                ),
+                "leave it out and give cpus",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// P_k names present CPUs, each once, and belongs to one container, or to the
+/// pooled ones together.
+fn check_previous(instance: &Instance) -> Result<(), ValueError> {
+    let present: BTreeSet<CpuId> = instance.topology.cpus.iter().map(|c| c.id).collect();
+    let mut owner: BTreeMap<CpuId, usize> = BTreeMap::new();
+    for (index, container) in instance.containers.iter().enumerate() {
+        let mut own = BTreeSet::new();
+        for (place, &cpu) in container.previous.iter().flatten().enumerate() {
+            let key = format!("containers[{index}].previous[{place}]");
+            if !present.contains(&cpu) {
+                return Err(wrong(
+                    key,
+                    format!("CPU {cpu}"),
+                    "a CPU of topology.cpus",
+                    "take it out, or list the CPU (as offline if it is)",
+                ));
+            }
+            if !own.insert(cpu) {
+                return Err(wrong(
+                    key,
+                    format!("CPU {cpu} again"),
+                    "each CPU once",
+                    "list the CPU once",
+                ));
+            }
+            let first = *owner.entry(cpu).or_insert(index);
+            let other = &instance.containers[first];
+            let pooled = other.kind == Kind::Pooled && container.kind == Kind::Pooled;
+            if first != index && !pooled {
+                return Err(wrong(
+                    key,
+                    format!(
+                        "CPU {cpu}, which containers[{first}] ({}) had",
+                        quoted(&other.id)
+                    ),
+                    "a CPU that no other container had",
+                    "give previous as null for the one that did not own it",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two threads on one core and one container; the texts in `edits` replace
+    /// what they name.
+    fn host(edits: &[(&str, &str)]) -> Vec<u8> {
+        let mut text = r#"{"schema": "placement/1", "name": "note", "seed": 7,
+ "weights": {"smt_busy": 200},
+ "topology": {"cpus": [
+  {"id": 0, "core": 0, "l3": 0, "numa": 0, "socket": 0, "online": true, "perf": 1000},
+  {"id": 1, "core": 0, "l3": 0, "numa": 0, "socket": 0, "online": true, "perf": 900},
+  {"id": 2, "core": null, "l3": null, "numa": null, "socket": null, "online": false}]},
+ "containers": [
+  {"id": "a", "cpus": 1, "predicted_p95": 0.5, "kind": "static", "previous": [0]},
+  {"id": "b", "cpus": 1, "predicted_p95": 0.25, "kind": "burst", "previous": [2]}]}"#
+            .to_owned();
+        for (from, to) in edits {
+            assert!(text.contains(from), "{from} is in the file");
+            text = text.replacen(from, to, 1);
+        }
+        text.into_bytes()
+    }
+
+    fn message(edits: &[(&str, &str)]) -> String {
+        parse_host(&host(edits), "h.json")
+            .expect_err("must be refused")
+            .to_string()
+    }
+
+    #[test]
+    fn a_good_file_is_read_with_defaults() {
+        let instance = parse_host(&host(&[]), "h.json").unwrap();
+        assert_eq!(instance.weights, Weights::default());
+        assert_eq!(instance.topology.cpus[1].perf, 900);
+        assert_eq!(instance.topology.cpus[2].perf, 1000);
+        assert_eq!(instance.containers[1].previous, Some(vec![CpuId(2)]));
+        assert_eq!(instance.containers[1].kind, Kind::Burst);
+    }
+
+    #[test]
+    fn broken_text_is_named_by_line_and_column() {
+        let text = message(&[("\"id\": 1, \"core\": 0", "\"id\": 1, \"core\": \"x\"")]);
+        assert!(text.starts_with("h.json:5:"), "{text}");
+        assert!(text.contains("expected u32"), "{text}");
+        let text = parse_host(b"", "h.json").unwrap_err().to_string();
+        assert!(text.starts_with("h.json:1:0: EOF"), "{text}");
+        let text = parse_host(b"\xff\xfe", "h\n.json").unwrap_err().to_string();
+        assert!(text.starts_with("h\\n.json:1:1: "), "{text}");
+        let text = parse_host(b"{\"schema\": \"placement/1\"}", "h").unwrap_err();
+        assert!(
+            text.to_string().contains("missing field `topology`"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn another_schema_is_named_before_anything_else() {
+        let text = parse_host(b"{\"schema\": \"placement/2\", \"topology\": 3}", "h.json");
+        let text = text.unwrap_err().to_string();
+        assert!(
+            text.contains("schema is \"placement/2\"; expected \"placement/1\""),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn each_senseless_value_is_named_with_what_was_expected() {
+        let cases: &[(&str, &str, &[&str])] = &[
+            (
+                "\"smt_busy\": 200",
+                "\"smt_bussy\": 200",
+                &["h.json:2:", "smt_bussy"],
+            ),
+            (
+                "\"smt_busy\": 200",
+                "\"smt_busy\": -1",
+                &["weights.smt_busy is -1", "0 to 1000000000"],
+            ),
+            (
+                "\"id\": 1,",
+                "\"id\": 0,",
+                &["topology.cpus[1].id is 0", "topology.cpus[0]"],
+            ),
+            (
+                "\"id\": 1,",
+                "\"id\": 70000,",
+                &["topology.cpus[1].id is 70000", "65535"],
+            ),
+            (
+                "\"perf\": 900",
+                "\"perf\": 1001",
+                &["topology.cpus[1].perf is 1001"],
+            ),
+            (
+                "\"perf\": 900",
+                "\"perf\": 0",
+                &["topology.cpus[1].perf is 0"],
+            ),
+            (
+                "\"core\": 0, ",
+                "",
+                &["topology.cpus[0].core is absent for CPU 0"],
+            ),
+            ("\"l3\": 0, ", "", &["topology.cpus[0].l3 is absent"]),
+            (
+                "\"id\": \"b\"",
+                "\"id\": \"a\"",
+                &["containers[1].id is \"a\"", "containers[0]"],
+            ),
+            (
+                "\"id\": \"b\"",
+                "\"id\": \"@pool\"",
+                &["containers[1].id is \"@pool\"", "reserved"],
+            ),
+            (
+                "\"id\": \"b\"",
+                "\"id\": \"\"",
+                &["containers[1].id is \"\""],
+            ),
+            (
+                "\"cpus\": 1",
+                "\"cpus\": 0",
+                &["containers[0].cpus is 0", "1 to 65536 for a static"],
+            ),
+            ("\"cpus\": 1", "\"cpus\": -1", &["h.json:8:", "-1"]),
+            (
+                "\"cpus\": 1",
+                "\"cpus\": 4294967295",
+                &["containers[0].cpus is 4294967295"],
+            ),
+            (
+                "0.25",
+                "-0.25",
+                &["containers[1].predicted_p95 is -0.25", "in CPUs"],
+            ),
+            ("0.25", "1e999", &["h.json:9:", "number out of range"]),
+            ("0.25", "null", &["h.json:9:"]),
+            (
+                "0.25",
+                "0.25, \"rho_mcpu\": -5",
+                &["containers[1].rho_mcpu is -5", "0 to 1000000"],
+            ),
+            (
+                "0.25",
+                "0.25, \"request_mcpu\": 5",
+                &["containers[1].request_mcpu is 5", "pooled"],
+            ),
+            (
+                "\"burst\"",
+                "\"bursty\"",
+                &["h.json:9:", "unknown variant `bursty`", "pooled"],
+            ),
+            (
+                "[2]",
+                "[3]",
+                &["containers[1].previous[0] is CPU 3", "topology.cpus"],
+            ),
+            (
+                "[2]",
+                "[2, 2]",
+                &["containers[1].previous[1] is CPU 2 again"],
+            ),
+            (
+                "[2]",
+                "[0]",
+                &[
+                    "containers[1].previous[0] is CPU 0",
+                    "containers[0] (\"a\")",
+                ],
+            ),
+        ];
+        for (from, to, wanted) in cases {
+            let text = message(&[(from, to)]);
+            for part in *wanted {
+                assert!(text.contains(part), "{from} -> {to}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn pooled_containers_may_share_and_leave_the_request_out() {
+        let edits = [
+            ("\"kind\": \"static\"", "\"kind\": \"pooled\""),
+            ("\"kind\": \"burst\"", "\"kind\": \"pooled\""),
+            ("\"cpus\": 1", "\"cpus\": 0"),
+            ("[2]", "[0]"),
+        ];
+        let instance = parse_host(&host(&edits), "h.json").unwrap();
+        assert_eq!(instance.containers[0].cpus, 0);
+    }
+
+    #[test]
+    fn a_host_without_an_online_cpu_is_refused() {
+        let text = message(&[
+            ("\"online\": true", "\"online\": false"),
+            ("\"online\": true", "\"online\": false"),
+        ]);
+        assert!(text.contains("none online"), "{text}");
+    }
+
+    #[test]
+    fn hostile_names_are_escaped() {
+        let text = message(&[
+            ("\"id\": \"b\"", "\"id\": \"\\u001b[2J\""),
+            ("[2]", "[9]"),
+            ("\"id\": \"a\"", "\"id\": \"\\u001b[2J\""),
+        ]);
+        assert!(
+            !text.contains('\u{1b}') && text.contains("\\u{1b}[2J"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,267 @@
+//! Best-fit decreasing: the usual way to place a container with no regard to
+//! what comes after it. It is the fallback, a start for the solver and the
+//! yardstick that a plan must never exceed.
+//!
+//! Containers come in order of falling request (then load, then id). For each,
+//! the regions are a cell (the threads of one L3 domain in one NUMA node), an
+//! L3 domain, a NUMA node, the host, in this order; of the first kind with a
+//! region that has room, the region with the least added cost takes it (ties:
+//! least room left, then smallest number). Inside a region its cells are filled
+//! one after the other: first those where the container is already, then those
+//! with most room. Inside a cell, [`Style`] says which core comes next.
+//!
+//! One container costs O(threads + cores x request).
+
+use super::problem::{L3, NUMA, Problem};
+use super::state::State;
+
+/// Which core of a cell takes the next threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Thread by thread where it adds least: idle cores first.
+    Spread,
+    /// Whole cores where it adds least for each thread: leaves no half cores.
+    Packed,
+}
+
+/// The cells of a problem, and the regions made of them.
+#[derive(Debug)]
+pub(super) struct Regions {
+    /// Threads of each cell by core, all ascending.
+    cells: Vec<Vec<Vec<usize>>>,
+    /// Regions by kind, each a list of cells; identical kinds appear once.
+    kinds: Vec<Vec<Vec<usize>>>,
+}
+
+impl Regions {
+    pub(super) fn new(problem: &Problem) -> Self {
+        let mut keys: Vec<[usize; 2]> = problem.threads.iter().map(|t| t.group).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut cells: Vec<Vec<Vec<usize>>> = vec![Vec::new(); keys.len()];
+        for core in &problem.cores {
+            // A core lies in one cell, except on hosts that claim otherwise.
+            for (key, cell) in keys.iter().zip(&mut cells) {
+                let own: Vec<usize> = core
+                    .iter()
+                    .copied()
+                    .filter(|&t| problem.threads[t].group == *key)
+                    .collect();
+                if !own.is_empty() {
+                    cell.push(own);
+                }
+            }
+        }
+        let by = |level: usize| -> Vec<Vec<usize>> {
+            (0..problem.levels[level].groups.len())
+                .map(|g| (0..keys.len()).filter(|&c| keys[c][level] == g).collect())
+                .collect()
+        };
+        let each: Vec<Vec<usize>> = (0..keys.len()).map(|c| vec![c]).collect();
+        let mut kinds = vec![each, by(L3), by(NUMA), vec![(0..keys.len()).collect()]];
+        kinds.dedup();
+        Self { cells, kinds }
+    }
+
+    fn free(&self, state: &State<'_>, cell: usize) -> usize {
+        self.cells[cell]
+            .iter()
+            .flatten()
+            .filter(|&&t| state.owner(t).is_none())
+            .count()
+    }
+}
+
+/// The better of best fit from scratch in both styles.
+pub(super) fn greedy<'a>(problem: &'a Problem, regions: &Regions) -> State<'a> {
+    better_style(&State::empty(problem), regions)
+}
+
+/// Best fit for what every container lacks in `start`, the better style.
+pub(super) fn better_style<'a>(start: &State<'a>, regions: &Regions) -> State<'a> {
+    let [spread, packed] = [Style::Spread, Style::Packed].map(|style| {
+        let mut state = start.clone();
+        fit_all(&mut state, regions, style);
+        state
+    });
+    if packed.cost() < spread.cost() {
+        packed
+    } else {
+        spread
+    }
+}
+
+fn fit_all(state: &mut State<'_>, regions: &Regions, style: Style) {
+    let problem = state.problem;
+    let mut lacking: Vec<usize> = problem.containers.iter().map(|k| k.request).collect();
+    for owner in state.owners().iter().flatten() {
+        lacking[*owner as usize] -= 1;
+    }
+    let mut order: Vec<u32> = (0u32..).take(lacking.len()).collect();
+    order.sort_by_key(|&k| {
+        let container = &problem.containers[k as usize];
+        (std::cmp::Reverse((lacking[k as usize], container.load)), k)
+    });
+    for k in order {
+        fit(state, regions, k, lacking[k as usize], style);
+    }
+}
+
+/// Gives `k` another `need` free threads; it takes what there is if there are
+/// fewer. The threads given.
+pub(super) fn fit(
+    state: &mut State<'_>,
+    regions: &Regions,
+    k: u32,
+    need: usize,
+    style: Style,
+) -> Vec<usize> {
+    if need == 0 {
+        return Vec::new();
+    }
+    let free: Vec<usize> = (0..regions.cells.len())
+        .map(|c| regions.free(state, c))
+        .collect();
+    let owned: Vec<bool> = regions
+        .cells
+        .iter()
+        .map(|cell| cell.iter().flatten().any(|&t| state.owner(t) == Some(k)))
+        .collect();
+    let room = |region: &[usize]| region.iter().map(|&c| free[c]).sum::<usize>();
+    let whole = regions.kinds.len() - 1;
+    let kind = (0..whole)
+        .find(|&kind| regions.kinds[kind].iter().any(|r| room(r) >= need))
+        .unwrap_or(whole);
+    let before = state.cost();
+    let mut best: Option<(i64, usize, Vec<usize>)> = None;
+    for region in &regions.kinds[kind] {
+        if kind < whole && room(region) < need {
+            continue;
+        }
+        let mut cells = region.clone();
+        cells.sort_by_key(|&c| (!owned[c], std::cmp::Reverse(free[c]), c));
+        let given = fill(state, regions, &cells, k, need, style);
+        let key = (state.cost() - before, room(region));
+        for &thread in &given {
+            state.set(thread, None);
+        }
+        if best.as_ref().is_none_or(|b| key < (b.0, b.1)) {
+            best = Some((key.0, key.1, given));
+        }
+    }
+    let given = best.map(|b| b.2).unwrap_or_default();
+    for &thread in &given {
+        state.set(thread, Some(k));
+    }
+    given
+}
+
+/// Gives `k` free threads of `cells`, in their order.
+fn fill(
+    state: &mut State<'_>,
+    regions: &Regions,
+    cells: &[usize],
+    k: u32,
+    need: usize,
+    style: Style,
+) -> Vec<usize> {
+    let mut given = Vec::with_capacity(need);
+    for &cell in cells {
+        let cores = &regions.cells[cell];
+        let mut offers: Vec<Option<Offer>> = cores
+            .iter()
+            .map(|core| offer(state, core, k, need - given.len(), style))
+            .collect();
+        while given.len() < need {
+            let left = need - given.len();
+            if style == Style::Packed {
+                // An offer of more threads than are still needed is stale.
+                for (core, slot) in cores.iter().zip(&mut offers) {
+                    if slot.as_ref().is_some_and(|o| o.take > left) {
+                        *slot = offer(state, core, k, left, style);
+                    }
+                }
+            }
+            let best = offers
+                .iter()
+                .enumerate()
+                .filter_map(|(core, o)| o.as_ref().map(|o| (o.rank(), core)))
+                .min();
+            let Some((_, index)) = best else { break };
+            let take = offers[index].as_ref().map_or(0, |o| o.take);
+            let free: Vec<usize> = free_threads(state, &cores[index], k);
+            for &thread in free.iter().take(take) {
+                state.set(thread, Some(k));
+                given.push(thread);
+            }
+            offers[index] = offer(state, &cores[index], k, need - given.len(), style);
+        }
+    }
+    given
+}
+
+/// What a core would cost.
+struct Offer {
+    /// Threads it gives.
+    take: usize,
+    /// Added cost of all of them, micro-CPU.
+    added: i64,
+}
+
+impl Offer {
+    /// Least added cost for each thread first, then most threads. Scaled so
+    /// that the division by a core's width stays exact enough to order by.
+    fn rank(&self) -> (i64, std::cmp::Reverse<usize>) {
+        let take = i64::try_from(self.take).unwrap_or(1).max(1);
+        (
+            self.added.saturating_mul(64) / take,
+            std::cmp::Reverse(self.take),
+        )
+    }
+}
+
+/// Free threads, those that `k` had before first.
+fn free_threads(state: &State<'_>, core: &[usize], k: u32) -> Vec<usize> {
+    let mut free: Vec<usize> = core
+        .iter()
+        .copied()
+        .filter(|&t| state.owner(t).is_none())
+        .collect();
+    free.sort_by_key(|&t| (state.was(t) != Some(k), t));
+    free
+}
+
+fn offer(
+    state: &mut State<'_>,
+    core: &[usize],
+    k: u32,
+    need: usize,
+    style: Style,
+) -> Option<Offer> {
+    let free = free_threads(state, core, k);
+    let most = if style == Style::Packed {
+        need
+    } else {
+        need.min(1)
+    };
+    let take = free.len().min(most);
+    if take == 0 {
+        return None;
+    }
+    // All threads of a cell are in the same groups, so only what the core
+    // itself costs can tell them apart.
+    let index = state.problem.threads[core[0]].core;
+    let before = state.smt(index);
+    let rate = state.problem.weights.movement.thread;
+    let mut added = 0;
+    for &thread in &free[..take] {
+        added += state.own_cost(thread, k);
+        added -= if state.was(thread) == Some(k) {
+            rate
+        } else {
+            0
+        };
+    }
+    added += state.smt_with(index, k, take) - before;
+    Some(Offer { take, added })
+}

@@ -1,0 +1,397 @@
+//! One round of placement: from an instance to an [`Answer`] with evidence.
+//!
+//! 1. The instance is normalised ([`super::pool`]); an over-full host is made
+//!    to fit ([`super::overfull`]).
+//! 2. Greedy and keep-and-fit are worked out: yardsticks, starts, fallbacks.
+//! 3. Annealing improves the better one, for a number of proposals that depends
+//!    on the host's size alone.
+//! 4. The MIP starts from there, for what is left of the budget; it proves.
+//! 5. The best assignment is the answer, unless a guardrail keeps the old one.
+//!
+//! The steps depend on the instance, the settings and the seed. The clock only
+//! cuts them: whatever it does, the work count says where the search stopped,
+//! and a run with [`SolveSettings::work_limit`] at that count never looks at
+//! the clock and gives the same answer. So a step that the clock cut short
+//! must be the last one that did any work.
+
+use std::time::Duration;
+
+use super::anneal::{Annealed, anneal};
+use super::cost::cost;
+use super::greedy::{Regions, greedy};
+use super::keep::keep_and_fit;
+use super::overfull::relax;
+use super::pool::{POOL, micro, normalise};
+use super::problem::{Owners, Problem, ProblemError};
+use super::types::{Answer, Instance, Kind, Placement, SolveSettings, Status};
+use crate::cpuset::CpuSet;
+
+/// Relative gap up to which an answer counts as proved.
+const PROVED_GAP: f64 = 1e-6;
+/// Proposals of the annealing for each pair of threads: about 5 ms on 64
+/// threads, 0.3 s on 384.
+const PROPOSALS: u64 = 8;
+/// Kept back from the budget for what follows the search, as a part of it.
+const RESERVE: u32 = 50;
+/// Most that is kept back.
+const LARGEST_RESERVE: Duration = Duration::from_millis(1);
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlacementError {
+    /// The instance's numbers make no sense.
+    #[error(transparent)]
+    Problem(#[from] ProblemError),
+    /// Every online CPU is unavailable.
+    #[error(
+        "no CPU is left for {containers} containers: {online} are online, all of them reserved; \
+         shorten host.system_cpus, or bring CPUs online"
+    )]
+    NoThreads {
+        /// Containers to be placed.
+        containers: usize,
+        /// CPUs online.
+        online: usize,
+    },
+}
+
+/// An answer with what it was compared to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// The answer.
+    pub answer: Answer,
+    /// The instance that was solved: containers ascending by id, the pooled
+    /// ones as `@pool`, on an over-full host with `@shared`. The costs are its.
+    pub solved: Instance,
+    /// Base threads in `solved`; differs from the answer's on an over-full host.
+    pub base: Placement,
+    /// Cost of greedy best fit, micro-CPU.
+    pub greedy_cost: i64,
+    /// Cost of keep-and-fit, micro-CPU.
+    pub keep_cost: i64,
+    /// Time until the search began.
+    pub build: Duration,
+}
+
+/// The end of a search, as far as the clock has a say in it.
+struct Limits<'a> {
+    /// None: no clock.
+    deadline: Option<Duration>,
+    /// None: no limit.
+    work: Option<u64>,
+    clock: &'a dyn Fn() -> Duration,
+}
+
+impl<'a> Limits<'a> {
+    fn new(settings: &SolveSettings, clock: &'a dyn Fn() -> Duration) -> Self {
+        let deadline = settings
+            .budget
+            .filter(|_| settings.work_limit.is_none())
+            .map(|budget| budget - (budget / RESERVE).min(LARGEST_RESERVE));
+        Self {
+            deadline,
+            work: settings.work_limit,
+            clock,
+        }
+    }
+
+    /// None: no limit.
+    fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|d| d.saturating_sub((self.clock)()))
+    }
+
+    fn is_over(&self) -> bool {
+        self.time_left().is_some_and(|left| left.is_zero())
+    }
+}
+
+/// Places the containers of `instance` on its online CPUs without
+/// `unavailable`. `clock` tells the time since the round began; the budget is
+/// for all of it. Never above greedy or keep-and-fit, unless a guardrail says
+/// so ([`Status::Kept`]).
+///
+/// # Errors
+/// If the instance makes no sense, or no CPU is left.
+pub fn place(
+    instance: &Instance,
+    unavailable: &CpuSet,
+    settings: &SolveSettings,
+    clock: &dyn Fn() -> Duration,
+) -> Result<Placed, PlacementError> {
+    let limits = Limits::new(settings, clock);
+    let normal = normalise(instance);
+    let online = instance.topology.online();
+    let offered = online.difference(unavailable);
+    if offered.is_empty() && !normal.containers.is_empty() {
+        return Err(PlacementError::NoThreads {
+            containers: instance.containers.len(),
+            online: online.len(),
+        });
+    }
+    let requested: usize = normal.containers.iter().map(|c| c.cpus as usize).sum();
+    let relaxed = if requested > offered.len() {
+        Some(relax(&normal, &offered, largest_member(instance))?)
+    } else {
+        None
+    };
+    let solved = relaxed.as_ref().map_or(&normal, |r| &r.instance);
+    let problem = Problem::new(solved, unavailable)?;
+    let search = search(&problem, settings, &limits);
+
+    let found = match &relaxed {
+        Some(relaxed) => Found {
+            status: Status::Fallback,
+            reasons: relaxed.reasons.clone(),
+            lower_bound: if relaxed.is_shared() {
+                0
+            } else {
+                search.lower_bound
+            },
+            owners: search.owners.clone(),
+        },
+        None => guard(&problem, settings, &search),
+    };
+    let base = problem.placement(&found.owners);
+    let mut placement = base.clone();
+    if let Some(relaxed) = &relaxed {
+        relaxed.unmerge(&mut placement, &offered)?;
+    }
+    let answer = Answer {
+        status: found.status,
+        cost_parts: cost(&problem, &found.owners),
+        lower_bound: found.lower_bound,
+        moved_threads: moved_threads(&normal, &placement, &offered),
+        work: search.work,
+        reasons: found.reasons,
+        lent: lend(&placement, &offered),
+        placement,
+    };
+    Ok(Placed {
+        answer,
+        solved: solved.clone(),
+        base,
+        greedy_cost: search.greedy_cost,
+        keep_cost: search.keep_cost,
+        build: search.build,
+    })
+}
+
+/// Threads that the largest pooled container needs: its request or its use,
+/// whichever is more.
+fn largest_member(instance: &Instance) -> u32 {
+    let pooled = instance
+        .containers
+        .iter()
+        .filter(|c| c.kind == Kind::Pooled);
+    let need = pooled
+        .map(|c| {
+            let request = c.request_mcpu.map_or_else(
+                || u64::from(c.cpus),
+                |milli| u64::from(milli).div_ceil(1000),
+            );
+            request.max(micro(c.predicted_p95).div_ceil(1_000_000))
+        })
+        .max();
+    u32::try_from(need.unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// What the search found, before any guardrail.
+struct Search {
+    owners: Vec<Option<u32>>,
+    cost: i64,
+    lower_bound: i64,
+    keep: Vec<Option<u32>>,
+    keep_cost: i64,
+    greedy_cost: i64,
+    work: u64,
+    build: Duration,
+    /// What kept it from a proof, in words.
+    trouble: Option<String>,
+}
+
+fn search(problem: &Problem, settings: &SolveSettings, limits: &Limits<'_>) -> Search {
+    let regions = Regions::new(problem);
+    let greedy = greedy(problem, &regions);
+    let keep = keep_and_fit(problem, &regions);
+    let (greedy_cost, keep_cost) = (greedy.cost(), keep.cost());
+    let keep_owners = keep.owners().to_vec();
+    // At equal cost, what moves less is the better start.
+    let start = if greedy_cost < keep_cost {
+        greedy
+    } else {
+        keep
+    };
+    let build = (limits.clock)();
+
+    let threads = problem.threads.len() as u64;
+    let share = PROPOSALS * threads * threads;
+    let limit = limits.work.map_or(share, |work| work.min(share));
+    let Annealed { owners, cost, work } =
+        anneal(start, settings.seed, limit, 0, &|| limits.is_over());
+    debug_assert_eq!(cost, super::cost::cost(problem, &owners).total());
+    let mut search = Search {
+        owners,
+        cost,
+        lower_bound: 0,
+        keep: keep_owners,
+        keep_cost,
+        greedy_cost,
+        work,
+        build,
+        trouble: None,
+    };
+    if work == share && search.cost > 0 {
+        prove(problem, settings, limits, &mut search);
+    }
+    search
+}
+
+/// Runs the MIP from the best assignment so far.
+fn prove(
+    _problem: &Problem,
+    _settings: &SolveSettings,
+    _limits: &Limits<'_>,
+    _search: &mut Search,
+) {
+}
+
+/// What is to be done, after the guardrails.
+struct Found {
+    status: Status,
+    reasons: Vec<String>,
+    lower_bound: i64,
+    owners: Vec<Option<u32>>,
+}
+
+fn guard(problem: &Problem, settings: &SolveSettings, search: &Search) -> Found {
+    let gap = relative_gap(search.cost, search.lower_bound);
+    let yardstick = search.greedy_cost.min(search.keep_cost);
+    let mut reasons = Vec::new();
+    let mut status =
+        if gap <= settings.gap_stop.min(PROVED_GAP) || search.cost == search.lower_bound {
+            Status::Optimal
+        } else if gap <= settings.gap_stop {
+            reasons.push(format!(
+                "the search stopped at a gap of {}, within the {} asked for",
+                percent(gap),
+                percent(settings.gap_stop)
+            ));
+            Status::GapReached
+        } else if search.cost < yardstick {
+            reasons.push(format!(
+                "the budget ended the search at a gap of {}",
+                percent(gap)
+            ));
+            Status::TimeLimit
+        } else {
+            let which = if search.keep_cost <= search.greedy_cost {
+                "keeping everything and fitting in what is new"
+            } else {
+                "greedy best fit"
+            };
+            reasons.push(format!(
+                "nothing better than {which} was found within the budget (gap {})",
+                percent(gap)
+            ));
+            Status::Fallback
+        };
+    reasons.extend(search.trouble.clone());
+    let mut owners = search.owners.clone();
+    if let Some(reason) = refusal(problem, settings, search, gap) {
+        status = Status::Kept;
+        reasons.insert(0, reason);
+        owners.clone_from(&search.keep);
+    }
+    Found {
+        status,
+        reasons,
+        lower_bound: search.lower_bound,
+        owners,
+    }
+}
+
+/// Why a guardrail keeps the old placement; none if none does.
+fn refusal(
+    problem: &Problem,
+    settings: &SolveSettings,
+    search: &Search,
+    gap: f64,
+) -> Option<String> {
+    let moved = |owners: &Owners| super::cost::moved_threads(problem, owners);
+    let (plan, kept) = (moved(&search.owners), moved(&search.keep));
+    if let Some(refuse) = settings.gap_refuse
+        && gap > refuse
+    {
+        return Some(format!(
+            "the old placement is kept: a gap of {} is above the {} allowed (solve.gap_refuse)",
+            percent(gap),
+            percent(refuse)
+        ));
+    }
+    // What keeping moves has to move: its request or the host changed.
+    if plan <= kept {
+        return None;
+    }
+    if let Some(most) = settings.max_moves
+        && plan > most
+    {
+        return Some(format!(
+            "the old placement is kept: the plan moves {plan} threads, {most} are allowed a round \
+             (solve.max_moves)"
+        ));
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "costs stay below 2^53, see `Problem`"
+    )]
+    let gain = (search.keep_cost - search.cost) as f64;
+    (gain < settings.least_gain).then(|| {
+        format!(
+            "the old placement is kept: moving gains {} CPU, less than the {} CPU asked for \
+             (solve.least_gain)",
+            gain / 1e6,
+            settings.least_gain / 1e6
+        )
+    })
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "costs stay below 2^53, see `Problem`"
+)]
+fn relative_gap(cost: i64, bound: i64) -> f64 {
+    (cost - bound) as f64 / cost.max(1) as f64
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.2} %", part * 100.0)
+}
+
+/// Threads of previous sets that their containers no longer have.
+fn moved_threads(instance: &Instance, placement: &Placement, offered: &CpuSet) -> u32 {
+    let mut moved = 0;
+    for c in &instance.containers {
+        let was: CpuSet = c.previous.iter().flatten().copied().collect();
+        let left = match placement.get(&c.id) {
+            Some(now) => was.intersection(offered).difference(now),
+            None => was,
+        };
+        moved += left.len();
+    }
+    u32::try_from(moved).unwrap_or(u32::MAX)
+}
+
+/// The free threads, lent to the pool if there is one.
+fn lend(placement: &Placement, offered: &CpuSet) -> Placement {
+    let mut lent = Placement::new();
+    if placement.contains_key(POOL) {
+        let owned = placement
+            .values()
+            .fold(CpuSet::new(), |all, set| all.union(set));
+        let free = offered.difference(&owned);
+        if !free.is_empty() {
+            lent.insert(POOL.to_owned(), free);
+        }
+    }
+    lent
+}

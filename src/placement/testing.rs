@@ -1,0 +1,52 @@
+//! Small hosts for tests.
+
+use super::types::{ContainerSpec, Instance, Kind, Weights};
+use crate::cpuset::CpuId;
+use crate::topology::{Cpu, Topology};
+
+/// A host of `sockets` x `l3s` x `cores` x `smt`, every socket one NUMA node;
+/// CPU numbers as on most x86 hosts: all first threads, then all second ones.
+pub(crate) fn topology(sockets: u32, l3s: u32, cores: u32, smt: u32) -> Topology {
+    let mut cpus = Vec::new();
+    for thread in 0..smt {
+        for core in 0..sockets * l3s * cores {
+            let l3 = core / cores;
+            cpus.push(Cpu {
+                id: CpuId(thread * sockets * l3s * cores + core),
+                core: Some(core),
+                l3: Some(l3),
+                numa: Some(l3 / l3s),
+                socket: Some(l3 / l3s),
+                online: true,
+                perf: 1000,
+                isolated: false,
+                nohz_full: false,
+            });
+        }
+    }
+    Topology { cpus }
+}
+
+/// A static newcomer.
+pub(crate) fn container(id: &str, cpus: u32, p95: f64) -> ContainerSpec {
+    ContainerSpec {
+        id: id.to_owned(),
+        cpus,
+        predicted_p95: p95,
+        rho_mcpu: None,
+        kind: Kind::Static,
+        previous: None,
+        home: None,
+        request_mcpu: None,
+        priority: 0,
+    }
+}
+
+/// `threads` CPUs without SMT in one L3.
+pub(crate) fn flat_host(threads: u32, containers: Vec<ContainerSpec>) -> Instance {
+    Instance {
+        weights: Weights::default(),
+        topology: topology(1, 1, threads, 1),
+        containers,
+    }
+}
