@@ -2,6 +2,7 @@
 
 mod decide;
 pub mod record;
+pub mod replay;
 pub mod shell;
 mod state;
 
