@@ -13,6 +13,8 @@ pub(crate) const BAD_INPUT: u8 = 3;
 pub(crate) const NOT_FIT: u8 = 4;
 /// A guardrail kept the old placement.
 pub(crate) const KEPT: u8 = 5;
+/// Our reader is gone; nobody is there to tell. Never the process's exit code.
+pub(crate) const BROKEN_PIPE: u8 = 255;
 /// A write failed and the round was undone.
 pub(crate) const ROLLED_BACK: u8 = 6;
 
@@ -47,6 +49,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 impl From<std::io::Error> for Failure {
     /// Only writing our own output ends here.
     fn from(error: std::io::Error) -> Self {
-        Self::new(BUG, format_args!("cannot write the output: {error}"))
+        let code = if error.kind() == std::io::ErrorKind::BrokenPipe { BROKEN_PIPE } else { BUG };
+        Self::new(code, format_args!("cannot write the output: {error}"))
     }
 }

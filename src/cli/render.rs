@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::cpuset::CpuSet;
-use crate::placement::{Answer, CostParts, Instance, Status};
+use crate::placement::{CostParts, Instance, Status};
 use crate::topology::Topology;
 
 /// Rows of text cells, each column as wide as its widest cell; the last column
@@ -56,12 +56,12 @@ pub(crate) fn status_words(status: Status) -> &'static str {
 }
 
 /// The proof of an answer in one line.
-pub(crate) fn proof_line(answer: &Answer) -> String {
+pub(crate) fn proof_line(cost: i64, lower_bound: i64, gap: f64) -> String {
     format!(
         "cost {} CPUs lost, at least {} for any placement (gap {:.2} %)",
-        cpus(answer.cost()),
-        cpus(answer.lower_bound),
-        answer.gap() * 100.0
+        cpus(cost),
+        cpus(lower_bound),
+        gap * 100.0
     )
 }
 

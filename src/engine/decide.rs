@@ -21,16 +21,25 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
     let mut explanation = vec![describe(event)];
     let instance = field.instance(state);
     let answer = if instance.containers.is_empty() {
-        Ok(nothing_to_place())
+        Ok(None)
     } else {
-        placement::place(&instance, &field.unavailable, &state.settings.solve, clock)
+        placement::place(&instance, &field.unavailable, &state.settings.solve, clock).map(Some)
     };
+    let mut build_s = 0.0;
     let mut plan = match answer {
-        Ok(answer) => {
-            let cpusets = placement::cpusets(&instance, &answer);
-            explanation.extend(placement::explain(&instance, &field.unavailable, &answer, &annotations(&field)));
-            Plan { answer, cpusets, writes: Vec::new(), left_alone: field.left_alone.clone() }
+        Ok(Some(placed)) => {
+            build_s = placed.build.as_secs_f64();
+            let cpusets = placement::cpusets(&instance, &placed.answer);
+            let explained = placement::explain(&instance, &field.unavailable, &placed, &annotations(&field));
+            explanation.extend(explained.into_iter().map(|e| e.text));
+            Plan { answer: placed.answer, cpusets, writes: Vec::new(), left_alone: field.left_alone.clone() }
         }
+        Ok(None) => Plan {
+            answer: nothing_to_place(),
+            cpusets: BTreeMap::new(),
+            writes: Vec::new(),
+            left_alone: field.left_alone.clone(),
+        },
         Err(error) => kept(&field, format!("no placement: {error}")),
     };
     let targets: Vec<_> =
@@ -42,7 +51,7 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
     explanation.extend(plan.answer.reasons.iter().cloned());
     explanation.extend(field.notes);
     explanation.extend(plan.left_alone.iter().map(|(id, reason)| format!("{id}: left alone: {reason}")));
-    Decision { plan, explanation }
+    Decision { plan, explanation, build_s }
 }
 
 fn describe(event: &Event) -> String {
@@ -144,7 +153,7 @@ impl<'a> Field<'a> {
                 cpus,
                 predicted_p95: m.prediction.p95,
                 rho_mcpu: None,
-                request_mcpu: m.container.request.mcpu,
+                request_mcpu: m.container.request.mcpu.and_then(|m| u32::try_from(m).ok()),
                 kind: m.container.request.kind,
                 previous: previous.map(|set| set.iter().collect()),
                 home: m.container.home,
@@ -224,6 +233,7 @@ fn annotations(field: &Field<'_>) -> BTreeMap<String, Annotation> {
             request_source: Some(request_words(m)),
             quota_mcpu: c.quota_mcpu,
             prediction: Some(m.prediction.why.clone()),
+            notes: Vec::new(),
         };
         (c.id.clone(), annotation)
     };

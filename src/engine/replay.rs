@@ -30,7 +30,7 @@ impl Replayed {
     /// Whether the decision is the same to the byte.
     #[must_use]
     pub fn is_same(&self) -> bool {
-        self.round.decision == self.again
+        self.round.decision.is_same(&self.again)
     }
 }
 

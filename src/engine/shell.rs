@@ -96,8 +96,8 @@ pub struct Sight {
 pub enum End {
     /// Nothing needed to be written, or all was and holds.
     Done,
-    /// A guardrail kept the old placement.
-    Kept,
+    /// A guardrail kept the old placement, for this reason.
+    Kept(String),
     /// A write failed and the round was undone, for this reason.
     RolledBack(String),
 }
@@ -254,9 +254,12 @@ pub fn apply(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round, En
     let stored = sight.history.save(&site.state_dir.join(HISTORY), &history::Limits::default());
     sight.notes.extend(stored.iter().map(ToString::to_string));
     let round = decide_now(&sight);
-    let kept = round.decision.plan.answer.status == Status::Kept;
-    let end = carry_out(site, &mut journal, &mut sight, &round)?;
-    let end = if kept && end == End::Done { End::Kept } else { end };
+    let answer = &round.decision.plan.answer;
+    let kept = (answer.status == Status::Kept).then(|| answer.reasons.join("; "));
+    let end = match (carry_out(site, &mut journal, &mut sight, &round)?, kept) {
+        (End::Done, Some(reason)) => End::Kept(reason),
+        (end, _) => end,
+    };
     Ok((sight, round, end))
 }
 
@@ -292,11 +295,10 @@ fn carry_out(
     }
     let online = read_topology(site.host)?.online();
     if online != sight.state.topology.online() {
-        sight.notes.push(format!(
-            "the online CPUs changed from {} to {online} since the plan was made: nothing is written",
+        return Ok(End::Kept(format!(
+            "the online CPUs changed from {} to {online} since the plan was made; nothing was written",
             sight.state.topology.online()
-        ));
-        return Ok(End::Kept);
+        )));
     }
     let originals = originals_of(site.host, &sight.hierarchy, journal.state(), &plan.writes);
     let seq = journal.begin(payload, originals, &plan.writes)?;

@@ -113,4 +113,14 @@ pub struct Decision {
     pub plan: Plan,
     /// Why, in words.
     pub explanation: Vec<String>,
+    /// Seconds until the search began; a time, so not compared.
+    pub build_s: f64,
+}
+
+impl Decision {
+    /// Whether the two decide the same, to the byte.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.plan == other.plan && self.explanation == other.explanation
+    }
 }
