@@ -2,8 +2,20 @@
 //!
 //! Everything here is pure: an [`Instance`] in, an [`Answer`] out.
 
+mod aggregated;
+mod cells;
+mod classes;
 pub mod cost;
+mod counts;
+#[doc(hidden)]
+pub mod enumerate;
+mod lower;
+mod naive;
 pub mod problem;
+mod rebuild;
+mod rows;
+pub mod solve;
+mod symmetry;
 mod types;
 
 pub use problem::{Problem, ProblemError};
