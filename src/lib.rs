@@ -8,6 +8,7 @@ pub mod codec;
 pub mod config;
 pub mod cpuset;
 pub mod engine;
+pub mod error;
 pub mod history;
 pub mod placement;
 pub mod predict;

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::exit::{self, Failure};
-use super::plan::report;
+use super::plan::{WIDTH, report};
 use super::render;
 use crate::cgroup::{
     Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource, Version,
@@ -21,7 +21,7 @@ use crate::engine::{Event, Managed, Settings, State, decide};
 use crate::history::trace::parse_traces;
 use crate::placement::{ContainerSpec, Instance, Placement, SolveSettings, parse_host, placement_cost};
 use crate::predict::{Fallback, Predictor};
-use crate::report::diagram;
+use crate::report::format_diagram;
 
 const HOST: &[u8] = include_bytes!("../../fixtures/demo/host.json");
 const TRACES: &str = include_str!("../../fixtures/traces/demo.csv");
@@ -126,7 +126,7 @@ fn print(round: &Round, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "host    {}", render::host_line(&state.topology))?;
     let old = placement_cost(&placed_before(state), &before).map_err(|e| Failure::new(exit::BUG, e))?;
     writeln!(out, "\nBEFORE  pinned in CPU order: cost {} CPUs lost ({})", render::cpus(old.total()), render::parts_line(&old))?;
-    writeln!(out, "{}", diagram::draw(&state.topology, &owners(&before)))?;
+    writeln!(out, "{}", format_diagram(&state.topology, &before, &Placement::new(), WIDTH))?;
     writeln!(out, "PREDICTED P95 of the next 10 minutes, CPUs")?;
     let rows: Vec<Vec<String>> = state
         .containers
@@ -147,7 +147,7 @@ fn print(round: &Round, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(t) = &report.timing {
         writeln!(out, "        {} threads move; {:.1} ms, work {}", report.moved_threads, t.elapsed_ms, t.work)?;
     }
-    writeln!(out, "{}", diagram::draw(&state.topology, &owners(&round.decision.plan.answer.placement)))?;
+    writeln!(out, "{}", format_diagram(&state.topology, &round.decision.plan.answer.placement, &Placement::new(), WIDTH))?;
     write!(out, "{}", render::section("WHY", &report.explanation))?;
     writeln!(out, "\nNext: `cpufence doctor`, then `cpufence plan` on a real host.")?;
     Ok(())
@@ -173,8 +173,4 @@ fn placed_before(state: &State) -> Instance {
         topology: state.topology.clone(),
         containers: state.containers.iter().filter_map(spec).collect(),
     }
-}
-
-fn owners(placement: &Placement) -> Vec<(String, CpuSet, CpuSet)> {
-    placement.iter().map(|(id, set)| (id.clone(), set.clone(), CpuSet::new())).collect()
 }

@@ -35,17 +35,6 @@ impl Failure {
     }
 }
 
-/// An error and its sources on one line, each said once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
 impl From<std::io::Error> for Failure {
     /// Only writing our own output ends here.
     fn from(error: std::io::Error) -> Self {

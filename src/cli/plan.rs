@@ -1,24 +1,29 @@
 //! `cpufence plan` and `apply --dry-run`: what would be done; changes nothing.
 #![expect(clippy::disallowed_methods, reason = "reads the host file and the clock: an edge")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::args::SearchLimits;
-use super::exit::{self, Failure, chain};
+use super::exit::{self, Failure};
 use super::log::Log;
 use super::render;
 use super::settings::{Session, with_limits};
 use crate::cgroup::CpusetWrite;
 use crate::config::Config;
-use crate::cpuset::CpuSet;
+use crate::cpuset::{CpuId, CpuSet};
 use crate::engine::record::Round;
 use crate::engine::shell::{self, ShellError, Sight};
-use crate::placement::{PlanReport, SolveSettings, Status, Timing, plan_host};
-use crate::report::{diagram, escape_name};
+use crate::placement::{Placement, PlanReport, SolveSettings, Status, Timing, plan_host};
+use crate::error::chain;
+use crate::report::{escape_name, format_diagram};
 use crate::topology::Topology;
+
+/// Columns of a diagram.
+pub(super) const WIDTH: usize = 100;
 
 /// `plan` of this machine.
 pub(super) fn run(
@@ -152,19 +157,14 @@ fn print_report(topology: &Topology, report: &PlanReport, rows: &str, out: &mut 
     if let Some(t) = &report.timing {
         writeln!(out, "      {} threads move; {:.1} ms, work {}", report.moved_threads, t.elapsed_ms, t.work)?;
     }
-    writeln!(out, "\n{}", diagram::draw(topology, &owners(report)))?;
+    writeln!(out, "\n{}", format_diagram(topology, &set(&report.placement), &set(&report.lent), WIDTH))?;
     write!(out, "{rows}")?;
     write!(out, "{}", render::section("\nwhy", &report.explanation))?;
     Ok(())
 }
 
-/// Base and lent threads by owner, for the diagram.
-fn owners(report: &PlanReport) -> Vec<(String, CpuSet, CpuSet)> {
-    let set = |ids: Option<&Vec<u32>>| -> CpuSet {
-        ids.into_iter().flatten().map(|&id| crate::cpuset::CpuId(id)).collect()
-    };
-    let owner = |(id, base): (&String, &Vec<u32>)| (id.clone(), set(Some(base)), set(report.lent.get(id)));
-    report.placement.iter().map(owner).collect()
+fn set(sets: &BTreeMap<String, Vec<u32>>) -> Placement {
+    sets.iter().map(|(id, cpus)| (id.clone(), cpus.iter().copied().map(CpuId).collect())).collect()
 }
 
 /// The exit code and message of a round that could not take place.

@@ -7,11 +7,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::exit::{self, Failure, chain};
+use super::exit::{self, Failure};
 use super::log::Log;
 use super::render;
 use crate::cgroup::journal::Outcome;
 use crate::engine::replay::{Replayed, replay};
+use crate::error::chain;
 use crate::report::html;
 
 /// What a replay found, as JSON (schema `replay/1`).

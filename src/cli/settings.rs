@@ -9,6 +9,7 @@ use super::args::{Global, SearchLimits};
 use super::exit::Failure;
 use crate::cgroup::RealHost;
 use crate::config::{Config, DEFAULT_PATH, parse_config};
+use crate::engine::shell::Site;
 use crate::placement::SolveSettings;
 
 /// Where a run reads and writes.
@@ -28,6 +29,11 @@ impl Session {
         let host = RealHost::new(&global.root);
         let state = global.state.clone().unwrap_or_else(|| host.locate(Path::new("/var/lib/cpufence")));
         Self { host, state, verbose: global.verbose, config: global.config.clone() }
+    }
+
+    /// The host and its state, for the shell.
+    pub(crate) fn site<'a>(&'a self, config: &'a Config) -> Site<'a> {
+        Site { host: &self.host, state_dir: &self.state, config }
     }
 
     /// The settings file, or the defaults where none is named and none exists.

@@ -13,8 +13,8 @@ use crate::cgroup::{Container, Fence};
 use crate::cpuset::{CpuId, CpuSet};
 use crate::engine::record::Round;
 use crate::engine::{Managed, request_words, shell};
-use crate::placement::{Kind, Status};
-use crate::report::diagram;
+use crate::placement::{Kind, Placement, Status};
+use crate::report::format_diagram;
 use crate::topology::Summary;
 
 /// `--json` of `status` (schema `status/1`).
@@ -91,7 +91,7 @@ pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write)
     }
     let owners = owners(&sight.state.containers);
     if !owners.is_empty() {
-        write!(out, "\n{}", diagram::draw(&sight.state.topology, &owners))?;
+        write!(out, "\n{}", format_diagram(&sight.state.topology, &owners, &Placement::new(), plan::WIDTH))?;
     }
     write!(out, "\n{}", container_table(&report.containers))?;
     write!(out, "{}", render::section("violations", &report.violations))?;
@@ -99,10 +99,10 @@ pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write)
 }
 
 /// Fenced sets by container, for the diagram: those narrower than their parent's.
-fn owners(containers: &[Managed]) -> Vec<(String, CpuSet, CpuSet)> {
+fn owners(containers: &[Managed]) -> Placement {
     let narrow = |c: &&Container| !c.parent_effective.is_subset(&c.dir().effective);
     let fenced = containers.iter().map(|m| &m.container).filter(narrow);
-    fenced.map(|c| (c.id.clone(), c.dir().effective.clone(), CpuSet::new())).collect()
+    fenced.map(|c| (c.id.clone(), c.dir().effective.clone())).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio of counters, for display")]

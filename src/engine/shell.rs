@@ -15,11 +15,12 @@ use super::record::Round;
 use super::state::{Event, Managed, Settings, State};
 use crate::cgroup::journal::{Journal, JournalError, JournalState, Limits, Lock, LockError};
 use crate::cgroup::{
-    ApplyError, Container, ContainerRule, Fence, Hierarchy, HierarchyError, Host, RequestSource, apply_writes,
-    observe as observe_containers, originals_of,
+    Container, ContainerRule, CpusetTree, Fence, FenceError, Hierarchy, HierarchyError, Host, RequestSource,
+    RestoreReport, fence, observe as observe_containers, restore as restore_originals,
 };
 use crate::config::Config;
 use crate::cpuset::CpuSet;
+use crate::error::chain;
 use crate::history::{self, History, Observation};
 use crate::placement::{SolveSettings, Status};
 use crate::predict::{Fallback, Predictor};
@@ -129,7 +130,7 @@ pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -
     let last = journal.last_decision.as_ref().and_then(|d| Round::decode(&d.payload.0).ok());
     let mut notes = observation.notes;
     let now = history::Round {
-        boot_id: host.text(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default(),
+        boot_id: boot_id(host),
         wall_s: wall_clock_s(),
         uptime_s: uptime_s(host),
         cpus_online: u32::try_from(online.len()).unwrap_or(u32::MAX),
@@ -282,39 +283,55 @@ fn carry_out(
     sight: &mut Sight,
     round: &Round,
 ) -> Result<End, ShellError> {
-    let gone = journal.state().gone(&sight.state.containers.iter().map(|m| &m.container).collect::<Vec<_>>(), site.host);
-    journal.forget(gone)?;
-    let plan = &round.decision.plan;
-    let payload = round.encode()?;
-    if plan.writes.is_empty() {
-        let settled = Vec::new();
-        if let Err(error) = journal.note_decision(payload, Vec::new(), settled) {
-            sight.notes.push(format!("the decision is not recorded: {error}"));
-        }
-        return Ok(End::Done);
-    }
-    let online = read_topology(site.host)?.online();
-    if online != sight.state.topology.online() {
-        return Ok(End::Kept(format!(
-            "the online CPUs changed from {} to {online} since the plan was made; nothing was written",
-            sight.state.topology.online()
-        )));
-    }
-    let originals = originals_of(site.host, &sight.hierarchy, journal.state(), &plan.writes);
-    let seq = journal.begin(payload, originals, &plan.writes)?;
-    match apply_writes(site.host, &sight.hierarchy, &plan.writes) {
-        Ok(applied) => {
-            sight.notes.extend(applied.notes);
-            if let Err(error) = journal.commit(seq, Vec::new(), applied.settled) {
-                sight.notes.push(format!("the round holds, but its end is not recorded: {error}"));
-            }
+    let tree = cpuset_tree(site.host, &sight.hierarchy);
+    let cpusets = &round.decision.plan.cpusets;
+    let moves: Vec<(&Container, CpuSet)> = round
+        .state
+        .containers
+        .iter()
+        .filter_map(|m| Some((&m.container, cpusets.get(&m.container.id)?.clone())))
+        .collect();
+    let online = round.state.topology.online();
+    match fence(&tree, journal, &moves, &online, round.encode()?, |_| Vec::new()) {
+        Ok(fenced) => {
+            sight.notes.extend(fenced.notes);
             Ok(End::Done)
         }
-        Err(ApplyError { reason, left, .. }) => {
-            if let Err(error) = journal.roll_back(seq, reason.clone(), left) {
-                sight.notes.push(format!("the undone round is not recorded: {error}"));
-            }
-            Ok(End::RolledBack(reason))
-        }
+        Err(error @ FenceError::Undone(_)) => Ok(End::RolledBack(chain(&error))),
+        Err(error) => Ok(End::Kept(chain(&error))),
     }
+}
+
+fn cpuset_tree<'a>(host: &'a dyn Host, hierarchy: &Hierarchy) -> CpusetTree<'a> {
+    CpusetTree {
+        host,
+        mount: hierarchy.cpuset.point.clone(),
+        version: hierarchy.version,
+        boot_id: boot_id(host),
+    }
+}
+
+fn boot_id(host: &dyn Host) -> String {
+    host.text(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default()
+}
+
+/// Puts every living container back as it was before the first round.
+///
+/// # Errors
+/// If that could not be tried; no cgroup was written then.
+pub fn restore(site: &Site<'_>) -> Result<RestoreReport, ShellError> {
+    if !has_state(site.state_dir) {
+        return Ok(RestoreReport::default());
+    }
+    let lock = Lock::acquire(site.state_dir)?;
+    let mut journal = Journal::open(&lock, Limits::default())?;
+    let hierarchy = Hierarchy::read(site.host)?;
+    let mut report = restore_originals(&cpuset_tree(site.host, &hierarchy), &mut journal);
+    report.notes.extend(journal.notes().iter().cloned());
+    Ok(report)
+}
+
+/// Whether there ever was a round.
+fn has_state(state_dir: &Path) -> bool {
+    state_dir.join(crate::cgroup::journal::DIRECTORY).is_dir()
 }
