@@ -1,6 +1,6 @@
 //! What is shipped beside the binary agrees with the code.
 
-use cpufence::placement::{SolveSettings, Weights};
+use cpufence::config::{Config, parse_config};
 
 use crate::files::FILES;
 
@@ -9,47 +9,71 @@ fn shipped(path: &str) -> &'static str {
     &file.unwrap_or_else(|| panic!("{path} is shipped")).text
 }
 
-/// The settings of the example file with its commented-out ones (`#key`, no
-/// space; prose is `# text`) switched on.
-fn example_settings() -> toml::Table {
-    let switched_on = |line: &str| match line.strip_prefix('#') {
-        Some(rest) if !rest.starts_with([' ', '#']) => rest.to_owned(),
-        _ => line.to_owned(),
+const EXAMPLE: &str = "packaging/config.toml";
+
+/// The example file with its commented-out settings (`#key`, no space; prose
+/// is `# text`) switched on.
+fn switched_on() -> String {
+    let line_on = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if !rest.starts_with([' ', '#']) => format!("{rest}\n"),
+        _ => format!("{line}\n"),
     };
-    let lines: Vec<String> = shipped("packaging/config.toml")
-        .lines()
-        .map(switched_on)
+    shipped(EXAMPLE).lines().map(line_on).collect()
+}
+
+#[test]
+fn example_config_is_valid_and_changes_nothing() {
+    let parsed = |text: &str| parse_config(text, EXAMPLE).unwrap();
+    assert_eq!(parsed(shipped(EXAMPLE)), Config::default());
+    assert_eq!(parsed(&switched_on()), Config::default());
+}
+
+#[test]
+fn example_config_shows_every_key() {
+    let settings: toml::Table = switched_on().parse().unwrap();
+    let keys = |section: &str| -> Vec<String> {
+        settings[section]
+            .as_table()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let solve = [
+        "budget",
+        "gap_refuse",
+        "gap_stop",
+        "least_gain",
+        "max_moves",
+        "seed",
+    ];
+    assert_eq!(keys("solve"), solve);
+    assert_eq!(keys("host"), ["system_cpus"]);
+    let weights = [
+        "away",
+        "balance",
+        "move",
+        "slow_core",
+        "smt_busy",
+        "smt_foreign",
+        "spread",
+    ];
+    assert_eq!(keys("weights"), weights);
+}
+
+/// `# [[containers]]` and what follows it, as the comments show it.
+#[test]
+fn example_containers_are_valid() {
+    let text = shipped(EXAMPLE);
+    let start = text.find("# [[containers]]").unwrap();
+    let entries: Vec<&str> = text[start..].lines().map(|l| l[1..].trim()).collect();
+    let config = parse_config(&entries.join("\n"), EXAMPLE).unwrap();
+    let patterns: Vec<&str> = config
+        .containers
+        .iter()
+        .map(|c| c.pattern.as_str())
         .collect();
-    lines
-        .join("\n")
-        .parse()
-        .unwrap_or_else(|error| panic!("packaging/config.toml: {error}"))
-}
-
-#[test]
-fn example_config_shows_the_default_weights() {
-    let weights: Weights = example_settings()["weights"].clone().try_into().unwrap();
-    assert_eq!(weights, Weights::default());
-}
-
-#[test]
-fn example_config_shows_the_default_guardrails() {
-    let settings = example_settings();
-    let solve = &settings["solve"];
-    let defaults = SolveSettings::default();
-    let budget = defaults.budget.unwrap().as_millis();
-    assert_eq!(
-        solve["budget"].as_str(),
-        Some(format!("{budget}ms").as_str())
-    );
-    assert_eq!(solve["gap_stop"].as_float(), Some(defaults.gap_stop));
-    assert_eq!(solve["gap_refuse"].as_str(), Some("off"));
-    assert_eq!(defaults.gap_refuse, None);
-    assert_eq!(solve["least_gain"].as_float(), Some(defaults.least_gain));
-    assert_eq!(solve["max_moves"].as_str(), Some("off"));
-    assert_eq!(defaults.max_moves, None);
-    assert_eq!(solve["seed"].as_integer(), Some(0));
-    assert_eq!(defaults.seed, 0);
+    assert_eq!(patterns, ["batch/*", "docker/*"]);
 }
 
 #[test]

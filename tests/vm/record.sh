@@ -27,26 +27,25 @@ while [ $round -lt $rounds ]; do
     round=$((round + 1))
     draw 100
     dice=$drawn
-    if [ $dice -lt 40 ]; then
-        draw 5
-        cpus=$((drawn + 1))
-        # Over-full now and then: up to two threads more than the host has.
-        if [ $((used + cpus)) -le 16 ] || { [ $dice -lt 3 ] && [ $((used + cpus)) -le 18 ]; }; then
-            id=batch/job-$next
-            next=$((next + 1))
-            make_dir $id
-            quota $id ${cpus}000
-            draw 90
-            start $id partly $((drawn + 5))
-            [ $cpus -lt 3 ] || start $id partly 50
-            live="$live $id:$cpus"
-            used=$((used + cpus))
-            adds=$((adds + 1))
-        else
-            rests=$((rests + 1))
-        fi
-    elif [ $dice -lt 65 ] && [ "$(echo $live | wc -w)" -gt 2 ]; then
-        draw "$(echo $live | wc -w)"
+    draw 5
+    cpus=$((drawn + 1))
+    held=$(echo $live | wc -w)
+    # Over-full now and then: up to two threads more than the host has.
+    room=16
+    [ $dice -ge 3 ] || room=18
+    if [ $dice -lt 40 ] && [ $((used + cpus)) -le $room ]; then
+        id=batch/job-$next
+        next=$((next + 1))
+        make_dir $id
+        quota $id ${cpus}000
+        draw 90
+        start $id partly $((drawn + 5))
+        [ $cpus -lt 3 ] || start $id partly 50
+        live="$live $id:$cpus"
+        used=$((used + cpus))
+        adds=$((adds + 1))
+    elif [ $dice -lt 65 ] && [ "$held" -gt 2 ]; then
+        draw "$held"
         victim=$(echo $live | cut -d' ' -f$((drawn + 1)))
         remove "${victim%:*}"
         live=$(echo " $live " | sed "s# $victim # #")
@@ -64,6 +63,6 @@ note "$adds adds, $removes removes, $rests rounds without either"
 
 expect 0 status
 cat /tmp/out
-ls -l /var/lib/cpufence /var/lib/cpufence/journal
+ls -lR /var/lib/cpufence
 cat /var/lib/cpufence/journal/*.seg | emit vm16.journal
 finish
