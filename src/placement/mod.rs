@@ -6,21 +6,27 @@
 mod anneal;
 mod check;
 pub mod cost;
+mod explain;
 mod greedy;
 mod keep;
 mod overfull;
 mod place;
 mod pool;
 pub mod problem;
+mod report;
 mod state;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use check::{HostFileError, ValueError, check_instance, parse_host};
+pub use explain::{Annotation, Change, Explained, explain};
 pub use place::{Placed, PlacementError, place};
 pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};
+pub use report::{HostPlanError, PlanReport, Timing, plan_host};
 pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LevelWeights, MoveWeights,
     Placement, SolveSettings, Status, Weights,
