@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::overfull::SHARED;
 use super::pool::POOL;
 use super::types::{ContainerSpec, Instance, Kind, Weights};
 use crate::cpuset::{CpuId, MAX_CPU};
@@ -261,11 +262,11 @@ fn check_containers(containers: &[ContainerSpec]) -> Result<(), ValueError> {
     for (index, container) in containers.iter().enumerate() {
         let key = |field: &str| format!("containers[{index}].{field}");
         let id = &container.id;
-        if id.is_empty() || id == POOL {
+        if id.is_empty() || id == POOL || id == SHARED {
             return Err(wrong(
                 key("id"),
                 quoted(id),
-                format!("a name, not empty and not \"{POOL}\" (reserved for all pooled ones)"),
+                format!("a name, not empty and not \"{POOL}\" or \"{SHARED}\" (both reserved)"),
                 "rename the container",
             ));
         }

@@ -12,6 +12,7 @@ pub mod cost;
 mod counts;
 #[doc(hidden)]
 pub mod enumerate;
+mod explain;
 mod greedy;
 mod keep;
 mod lower;
@@ -21,18 +22,23 @@ mod place;
 mod pool;
 pub mod problem;
 mod rebuild;
+mod report;
 mod rows;
 pub mod solve;
 mod state;
 mod symmetry;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use check::{HostFileError, ValueError, check_instance, parse_host};
+pub use explain::{Annotation, Change, Explained, explain};
 pub use place::{Placed, PlacementError, place};
 pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};
+pub use report::{HostPlanError, PlanReport, Timing, plan_host};
 pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LevelWeights, MoveWeights,
     Placement, SolveSettings, Status, Weights,

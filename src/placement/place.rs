@@ -60,8 +60,10 @@ pub enum PlacementError {
 pub struct Placed {
     /// The answer.
     pub answer: Answer,
-    /// The instance that was solved: containers ascending by id, the pooled
-    /// ones as `@pool`, on an over-full host with `@shared`. The costs are its.
+    /// The instance with containers ascending by id, the pooled ones as `@pool`.
+    pub normal: Instance,
+    /// What was solved: the same, on an over-full host with `@shared`. The
+    /// costs are its.
     pub solved: Instance,
     /// Base threads in `solved`; differs from the answer's on an over-full host.
     pub base: Placement,
@@ -169,6 +171,7 @@ pub fn place(
     Ok(Placed {
         answer,
         solved: solved.clone(),
+        normal,
         base,
         greedy_cost: search.greedy_cost,
         keep_cost: search.keep_cost,
