@@ -3,7 +3,11 @@
 use std::io::{self, Write};
 
 use crate::cgroup::Host;
+use crate::report::format_topology;
 use crate::topology::{TopologyError, read_topology};
+
+/// Columns of the text.
+const WIDTH: usize = 96;
 
 /// Why nothing, or not all, was printed.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +30,7 @@ pub fn run(host: &dyn Host, json: bool, out: &mut dyn Write) -> Result<(), Topol
         serde_json::to_writer(&mut *out, &topology.report()).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        let s = topology.summary();
-        writeln!(
-            out,
-            "{} sockets, {} NUMA nodes, {} L3 caches, {} cores, {} threads",
-            s.sockets, s.numa, s.l3, s.cores, s.threads
-        )?;
+        out.write_all(format_topology(&topology, WIDTH).as_bytes())?;
     }
     out.flush()?;
     Ok(())

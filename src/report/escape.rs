@@ -90,6 +90,18 @@ pub fn escape_name(name: &[u8]) -> String {
     out
 }
 
+/// `text` with the characters that must not reach a terminal as `\xNN`, and
+/// backslashes as they are: what [`escape_name`] made stays the same. Not
+/// reversible; for names from files that may hold anything.
+#[must_use]
+pub fn display_name(text: &str) -> String {
+    let parts: Vec<String> = text
+        .split('\\')
+        .map(|part| escape_name(part.as_bytes()))
+        .collect();
+    parts.join("\\")
+}
+
 /// The name that [`escape_name`] made `text` of. Digits of either case are
 /// read; characters that `escape_name` would have escaped stand for themselves.
 ///
@@ -201,6 +213,15 @@ mod tests {
             let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
                         \u{2066}\u{2067}\u{2068}\u{2069}";
             prop_assert!(!escaped.contains(|c| bidi.contains(c)));
+        }
+
+        #[test]
+        fn display_keeps_escaped_names(name in names()) {
+            let escaped = escape_name(&name);
+            prop_assert_eq!(display_name(&escaped), escaped);
+            let shown = display_name(&String::from_utf8_lossy(&name));
+            let unsafe_char = shown.chars().find(|c| c.is_control() || *c == '\u{202e}');
+            prop_assert_eq!(unsafe_char, None);
         }
 
         #[test]

@@ -168,12 +168,16 @@ impl Reader<'_> {
         if text == "(null)" {
             return Ok(Some(CpuSet::new()));
         }
-        CpuSet::parse_list(&text).map(Some).map_err(|e| {
-            malformed(
-                path,
-                &text,
-                format!("a CPU list such as '0-3,8' ({})", e.reason),
-            )
+        // The parser stops at a newline, as the kernel's does; here it would
+        // hide what follows.
+        let read = match CpuSet::parse_list(&text) {
+            Ok(set) if !text.contains(['\n', '\0']) => Ok(set),
+            Ok(_) => Err("more than one line"),
+            Err(error) => Err(error.reason),
+        };
+        read.map(Some).map_err(|reason| {
+            let expected = format!("a CPU list such as '0-3,8' ({reason})");
+            malformed(path, &text, expected)
         })
     }
 
