@@ -288,6 +288,16 @@ impl Journal {
         Ok(seq)
     }
 
+    /// Records the writes of a `restore` before the first one.
+    ///
+    /// # Errors
+    /// If it cannot be appended; `restore` goes on without.
+    pub fn restoring(&mut self, writes: &[CpusetWrite]) -> Result<(), JournalError> {
+        self.rotate_if_due();
+        let writes = writes.to_vec();
+        self.append(&[Record::Restoring { writes }], true)
+    }
+
     /// Records what `restore` did, durably: directory, its list now, whether
     /// that is the original.
     ///

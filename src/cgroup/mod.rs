@@ -4,13 +4,20 @@
 //! `fs.rs` is the edge: every read and write of a cgroup file goes through it,
 //! under a root directory.
 
+pub mod apply;
 mod exclusive;
 mod fs;
 pub mod journal;
+pub mod kernel_model;
+pub mod restore;
+pub mod tree;
 mod types;
 pub mod writes;
 
+pub use apply::{Applied, FenceError, Fenced, fence};
 pub use fs::{Entry, Host, RealHost};
+pub use restore::restore;
+pub use tree::CpusetTree;
 pub use types::{
     Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource,
     Throttling, Version,

@@ -1,9 +1,5 @@
 //! Reading segments: the state they add up to, and the decisions for `replay`.
 //! Changes nothing and needs no lock.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this file is the edge to the files of the journal"
-)]
 
 use std::collections::VecDeque;
 use std::fs;

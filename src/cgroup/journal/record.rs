@@ -122,6 +122,12 @@ pub enum Record {
         /// The list that each directory of the round was left with.
         left: Vec<(ContainerKey, CpuSet)>,
     },
+    /// The writes that `restore` is about to make, so that an interrupted one
+    /// finds its own values again.
+    Restoring {
+        /// In order.
+        writes: Vec<CpusetWrite>,
+    },
     /// `restore` gave a directory back.
     Restored {
         /// The directory.
@@ -199,12 +205,7 @@ impl JournalState {
             }
             Record::Intent(intent) => {
                 self.seq = intent.decision.seq;
-                for write in &intent.writes {
-                    let expected = self.expected.entry(write.key.clone()).or_default();
-                    expected.insert(write.old.clone());
-                    expected.insert(write.new.clone());
-                    self.restored.remove(&write.key);
-                }
+                self.expect(&intent.writes);
                 self.open_intent = Some(intent.clone());
             }
             Record::Commit { seq, settled, .. } => {
@@ -223,6 +224,7 @@ impl JournalState {
                 }
                 self.close(*seq);
             }
+            Record::Restoring { writes } => self.expect(writes),
             Record::Restored {
                 key,
                 value,
@@ -243,6 +245,15 @@ impl JournalState {
                 self.expected.remove(key);
                 self.restored.remove(key);
             }
+        }
+    }
+
+    fn expect(&mut self, writes: &[CpusetWrite]) {
+        for write in writes {
+            let expected = self.expected.entry(write.key.clone()).or_default();
+            expected.insert(write.old.clone());
+            expected.insert(write.new.clone());
+            self.restored.remove(&write.key);
         }
     }
 
