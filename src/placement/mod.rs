@@ -3,18 +3,30 @@
 //! Everything here is pure: an [`Instance`] in, an [`Answer`] out. [`place()`]
 //! is the way in; `check` reads host files, `report` writes plans.
 
+mod aggregated;
 mod anneal;
+mod cells;
 mod check;
+mod classes;
 pub mod cost;
+mod counts;
+#[doc(hidden)]
+pub mod enumerate;
 mod explain;
 mod greedy;
 mod keep;
+mod lower;
+mod naive;
 mod overfull;
 mod place;
 mod pool;
 pub mod problem;
+mod rebuild;
 mod report;
+mod rows;
+pub mod solve;
 mod state;
+mod symmetry;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -1,0 +1,607 @@
+//! The aggregated model: how many threads of each cell a container gets, and
+//! in which company. Exact: an optimum's objective is the least cost.
+//!
+//! # The model
+//!
+//! Indices: cell h (see [`super::cells`]) with C_h cores, container k with
+//! r_k, rho_k, p_k = rho_k r_k; group g of a level; class o of a cell with |o|
+//! cores (see [`super::classes`]). All columns are integers >= 0:
+//!
+//!     n[h,k]  threads of k in h                          <= min(r_k, threads of h)
+//!     f[h,k]  cores of h wholly k's                      <= floor of half of that
+//!     m[h,k]  threads of k on cores shared with another  (<= 1, see below)
+//!     M[h]    shared cores
+//!     y[g,k]  1 if k is in group g; E[g] load above the even share
+//!     v[g,k]  threads by which k fell short of P_gk
+//!     F, S, X, P  cores of class o that keep previous owners, see below
+//!
+//! A thread alone on its core, s = n - 2 f - m, is no column; cells whose
+//! cores have one thread have no f, m, M.
+//!
+//!     sum_h n[h,k] = r_k
+//!     n >= 2 f + m
+//!     sum_k (n - f) - M <= C_h                 (= sum_k (f + s) + M)
+//!     sum_k m = 2 M;   m[k] <= M
+//!     sum_{h in g} n <= min(|g|, r_k) y[g,k]
+//!     E[g] >= sum_k rho_k n - tau_g
+//!     v[g,k] >= P_gk - sum_{h in g} n
+//!
+//!     min  2 A_busy rho f + (A_busy + A_foreign) rho m + slow_h rho n
+//!        + A_away rho n (node of h is not home) + S p_k (sum_g y - 1)
+//!        + B E + M_level v + M_thread (|P_k| - kept threads)
+//!
+//! There are no columns for pairs of containers: a loopless multigraph with
+//! degrees m exists iff their sum is even and none exceeds half of it.
+//!
+//! **Previous owners.** Cores of class o may be F[o,k] wholly k's (profit:
+//! times k occurs in o), S[o,k] with k alone (1), X[{A,B}] shared by A and B
+//! (2), P[o,k] shared by k and another (1), each for k in o only, with
+//!
+//!     sum of a class <= |o|;   sum_o F <= f;   sum_o S <= s;   sum_o P + X(k) <= m
+//!     m - X(k) <= M - X;   sum P + sum X <= M
+//!
+//! (X(k): the X of classes with k.) They can be pieced together: give each P
+//! to a stub of its container, at most M - X in all; put these and as many
+//! other stubs as make M - X on one side, the rest on the other: no container
+//! has more than M - X stubs, so the sides can be matched without loops.
+//!
+//! # What makes it tight
+//!
+//! - *m <= 1* where A_foreign rho_k >= M_thread: of two cores (k,a), (k,b) one
+//!   thread of k and of a change places to (k,k), (a,b). That saves 2 A_foreign
+//!   rho_k and moves two threads at most, so some optimum has no such pair.
+//!   With default weights this holds for every rho >= 50.
+//! - *f <= floor(min(|g|, r_k) / 2) y*, *m <= y*: the parity that n <= r_k y
+//!   does not see.
+//! - sum_g y >= the fewest groups that can hold r_k; y_l3 <= y_numa where the
+//!   L3 lies in the node. r_k = 1: n stands for y.
+//! - v only where P_gk is less than n can be: else v = P_gk - n is a cost of n.
+//! - *Symmetry.* Alike L3s of a node and alike nodes, none with a previous
+//!   owner, are in order of load (see [`super::symmetry`]).
+//! - Every column is an integer and the costs are divided by their greatest
+//!   common divisor, so a bound may be rounded up to the next integer.
+
+use branchcut::Model;
+
+use super::cells::{self, Cell};
+use super::classes::{self, Claims, Class};
+use super::counts::{CellCounts, Kept, State};
+use super::lower;
+use super::problem::{L3, NUMA, Problem};
+use super::rows::{Draft, Terms};
+use super::symmetry::{self, Alike};
+
+/// The columns of a cell.
+#[derive(Clone, Debug, Default)]
+struct CellColumns {
+    /// n, by container.
+    threads: Vec<usize>,
+    /// f, by container, where there can be any.
+    whole: Vec<Option<usize>>,
+    /// m, by container, where there can be any.
+    shared: Vec<Option<usize>>,
+    /// M.
+    shared_cores: Option<usize>,
+    /// F, S, X, P: class, state, column.
+    kept: Vec<(usize, State, usize)>,
+}
+
+/// A level's columns y, E and v.
+#[derive(Clone, Debug, Default)]
+struct LevelColumns {
+    /// By group, then container.
+    used: Vec<Vec<Option<usize>>>,
+    /// By group.
+    excess: Vec<Option<usize>>,
+    /// By group, then container.
+    short: Vec<Vec<Option<usize>>>,
+}
+
+/// The model of a problem and what its columns mean.
+#[derive(Clone, Debug)]
+pub(super) struct Aggregated {
+    pub(super) cells: Vec<Cell>,
+    pub(super) classes: Vec<Vec<Class>>,
+    pub(super) claims: Claims,
+    /// Groups of cells that are kept in order of load.
+    pub(super) alike: Vec<Alike>,
+    pub(super) model: Model,
+    /// cost = constant + divisor x objective.
+    pub(super) constant: i64,
+    pub(super) divisor: i64,
+    columns: usize,
+    of_cell: Vec<CellColumns>,
+    of_level: [LevelColumns; 2],
+}
+
+/// Whether some optimum has `k` on at most one shared core of each cell.
+pub(super) fn shares_once(problem: &Problem, k: usize) -> bool {
+    problem.weights.smt_foreign * problem.containers[k].rho >= problem.weights.movement.thread
+}
+
+impl Aggregated {
+    /// Builds the model; none where the host has no cells (a core of more than
+    /// two threads).
+    pub(super) fn build(problem: &Problem) -> Option<Self> {
+        let cells = cells::cells(problem)?;
+        let claims = classes::claims(problem);
+        let classes: Vec<Vec<Class>> = cells
+            .iter()
+            .map(|cell| match problem.weights.movement.thread {
+                0 => Vec::new(),
+                _ => classes::classes(problem, cell, &claims),
+            })
+            .collect();
+        let alike = symmetry::alike(problem, &cells);
+        let mut draft = Draft::default();
+        let of_cell: Vec<CellColumns> = cells
+            .iter()
+            .zip(&classes)
+            .map(|(cell, classes)| cell_part(problem, cell, classes, &mut draft))
+            .collect();
+        for (k, container) in problem.containers.iter().enumerate() {
+            let all = of_cell.iter().map(|cell| (cell.threads[k], 1)).collect();
+            draft.equal(all, container.request as i64);
+        }
+        let of_level = [L3, NUMA].map(|level| LevelPart {
+            problem,
+            cells: &cells,
+            of_cell: &of_cell,
+            level,
+        });
+        let of_level = of_level.map(|part| part.build(&mut draft));
+        nesting(problem, &of_level, &mut draft);
+        for set in &alike {
+            for pair in set.units.windows(2) {
+                let load = |unit: &[usize], sign: i64| -> Terms {
+                    unit.iter()
+                        .flat_map(|&h| of_cell[h].threads.iter().zip(&problem.containers))
+                        .map(|(&column, container)| (column, sign * container.rho))
+                        .collect()
+                };
+                let mut terms = load(&pair[0], 1);
+                terms.extend(load(&pair[1], -1));
+                draft.at_least(terms, 0);
+            }
+        }
+        let previous: usize = problem.containers.iter().map(|k| k.previous().len()).sum();
+        draft.constant += problem.weights.movement.thread * previous as i64;
+        let columns = draft.columns();
+        let constant = draft.constant;
+        let (model, divisor) = draft.finish();
+        Some(Self {
+            cells,
+            classes,
+            claims,
+            alike,
+            model,
+            constant,
+            divisor,
+            columns,
+            of_cell,
+            of_level,
+        })
+    }
+
+    /// The model's point for `counts`.
+    pub(super) fn point(&self, problem: &Problem, counts: &[CellCounts]) -> Vec<f64> {
+        let mut point = vec![0.0; self.columns];
+        for (columns, counts) in self.of_cell.iter().zip(counts) {
+            for (k, &column) in columns.threads.iter().enumerate() {
+                point[column] = counts.threads(k) as f64;
+                if let Some(column) = columns.whole[k] {
+                    point[column] = counts.whole[k] as f64;
+                }
+                if let Some(column) = columns.shared[k] {
+                    point[column] = counts.shared[k] as f64;
+                }
+            }
+            if let Some(column) = columns.shared_cores {
+                point[column] = counts.shared_cores() as f64;
+            }
+            for &(class, state, column) in &columns.kept {
+                let kept = counts
+                    .kept
+                    .iter()
+                    .find(|kept| kept.class == class && kept.state == state);
+                point[column] = kept.map_or(0, |kept| kept.count) as f64;
+            }
+        }
+        for (level, columns) in self.of_level.iter().enumerate() {
+            let groups = problem.levels[level].groups.len();
+            let mut now = vec![vec![0i64; problem.containers.len()]; groups];
+            for (cell, counts) in self.cells.iter().zip(counts) {
+                for (k, now) in now[cell.group[level]].iter_mut().enumerate() {
+                    *now += counts.threads(k) as i64;
+                }
+            }
+            for (g, now) in now.iter().enumerate() {
+                let had = previous_in(problem, level, g);
+                let mut load = 0;
+                for (k, &n) in now.iter().enumerate() {
+                    load += problem.containers[k].rho * n;
+                    if let Some(column) = columns.used[g][k] {
+                        point[column] = f64::from(u8::from(n > 0));
+                    }
+                    if let Some(column) = columns.short[g][k] {
+                        point[column] = (had[k] - n).max(0) as f64;
+                    }
+                }
+                if let Some(column) = columns.excess[g] {
+                    let excess = (load - problem.levels[level].groups[g].share).max(0);
+                    point[column] = excess as f64;
+                }
+            }
+        }
+        point
+    }
+
+    /// The counts at an integral `point`; none where they contradict each
+    /// other, which a point that meets the rows cannot.
+    pub(super) fn counts(&self, point: &[f64]) -> Option<Vec<CellCounts>> {
+        let whole_number = |column: usize| -> Option<usize> {
+            let value = point.get(column)?.round();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "checked to be a small nonnegative integer"
+            )]
+            (0.0..1e9).contains(&value).then_some(value as usize)
+        };
+        let optional = |column: &Option<usize>| column.map_or(Some(0), whole_number);
+        self.of_cell
+            .iter()
+            .map(|columns| {
+                let whole: Vec<usize> = columns.whole.iter().map(optional).collect::<Option<_>>()?;
+                let shared: Vec<usize> =
+                    columns.shared.iter().map(optional).collect::<Option<_>>()?;
+                let lone = columns
+                    .threads
+                    .iter()
+                    .zip(whole.iter().zip(&shared))
+                    .map(|(&column, (f, m))| whole_number(column)?.checked_sub(2 * f + m))
+                    .collect::<Option<_>>()?;
+                let kept = columns
+                    .kept
+                    .iter()
+                    .map(|&(class, state, column)| {
+                        let count = whole_number(column)?;
+                        Some(Kept {
+                            class,
+                            state,
+                            count,
+                        })
+                    })
+                    .collect::<Option<_>>()?;
+                Some(CellCounts {
+                    whole,
+                    lone,
+                    shared,
+                    kept,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Columns and rows of one cell.
+fn cell_part(problem: &Problem, cell: &Cell, classes: &[Class], draft: &mut Draft) -> CellColumns {
+    let weights = &problem.weights;
+    let cores = cell.cores.len();
+    let mut columns = CellColumns::default();
+    for (k, container) in problem.containers.iter().enumerate() {
+        let most = container.request.min(cell.threads());
+        let elsewhere = problem.threads.len() - cell.threads();
+        let least = container.request.saturating_sub(elsewhere);
+        let mut cost = cell.slow * container.rho;
+        if container.away[cell.group[NUMA]] {
+            cost += weights.away * container.rho;
+        }
+        let n = draft.column('n', cost, least as i64, most as i64);
+        columns.threads.push(n);
+        let wide = cell.width == 2;
+        let whole = (wide && most >= 2).then(|| {
+            let cost = 2 * weights.smt_busy * container.rho;
+            draft.column('f', cost, 0, (most / 2) as i64)
+        });
+        columns.whole.push(whole);
+        let shared = (wide && problem.containers.len() > 1).then(|| {
+            let cost = (weights.smt_busy + weights.smt_foreign) * container.rho;
+            let most = if shares_once(problem, k) {
+                1
+            } else {
+                most.min(cores)
+            };
+            draft.column('m', cost, 0, most as i64)
+        });
+        columns.shared.push(shared);
+    }
+    if columns.shared.iter().any(Option::is_some) {
+        columns.shared_cores = Some(draft.column('M', 0, 0, cores as i64));
+    }
+    class_columns(problem, cell, classes, &mut columns, draft);
+    cell_rows(problem, cell, classes, &columns, draft);
+    columns
+}
+
+/// F, S, X and P of a cell, as far as they are of use.
+fn class_columns(
+    problem: &Problem,
+    cell: &Cell,
+    classes: &[Class],
+    columns: &mut CellColumns,
+    draft: &mut Draft,
+) {
+    let profit = problem.weights.movement.thread;
+    for (index, class) in classes.iter().enumerate() {
+        let size = class.cores.len();
+        let mut add = |letter, state, threads: usize, most: usize| {
+            if most > 0 {
+                let cost = -profit * threads as i64;
+                let column = draft.column(letter, cost, 0, most as i64);
+                columns.kept.push((index, state, column));
+            }
+        };
+        for k in class.distinct() {
+            let most = problem.containers[k].request.min(cell.threads());
+            add('S', State::Lone(k), 1, size.min(most));
+            if columns.whole[k].is_some() {
+                add('F', State::Whole(k), class.count(k), size.min(most / 2));
+            }
+            if columns.shared[k].is_some() {
+                let most = if shares_once(problem, k) { 1 } else { most };
+                add('P', State::Part(k), 1, size.min(most));
+            }
+        }
+        if let Some((a, b)) = class.pair()
+            && columns.shared_cores.is_some()
+        {
+            let request = |k: usize| match shares_once(problem, k) {
+                true => 1,
+                false => problem.containers[k].request,
+            };
+            add('X', State::Both, 2, size.min(request(a)).min(request(b)));
+        }
+    }
+}
+
+/// Rows of a cell.
+fn cell_rows(
+    problem: &Problem,
+    cell: &Cell,
+    classes: &[Class],
+    columns: &CellColumns,
+    draft: &mut Draft,
+) {
+    let containers = problem.containers.len();
+    let cores = cell.cores.len() as i64;
+    let mut lone: Vec<Terms> = columns.threads.iter().map(|&n| vec![(n, 1)]).collect();
+    let mut whole: Vec<Terms> = vec![Terms::new(); containers];
+    let mut part: Vec<Terms> = vec![Terms::new(); containers];
+    let mut both: Vec<Terms> = vec![Terms::new(); containers];
+    let mut claimed: Vec<Terms> = vec![Terms::new(); classes.len()];
+    let mut all_both = Terms::new();
+    let mut all_part = Terms::new();
+    for &(class, state, column) in &columns.kept {
+        claimed[class].push((column, 1));
+        match state {
+            State::Whole(k) => whole[k].push((column, 1)),
+            State::Lone(k) => lone[k].push((column, -1)),
+            State::Part(k) => {
+                part[k].push((column, 1));
+                all_part.push((column, 1));
+            }
+            State::Both => {
+                for k in classes[class].distinct() {
+                    both[k].push((column, 1));
+                }
+                all_both.push((column, 1));
+            }
+        }
+    }
+    for (class, terms) in classes.iter().zip(claimed) {
+        draft.at_most(terms, class.cores.len() as i64);
+    }
+
+    let mut occupied: Terms = columns.threads.iter().map(|&n| (n, 1)).collect();
+    for k in 0..containers {
+        // S <= s = n - 2 f - m
+        if let Some(f) = columns.whole[k] {
+            lone[k].push((f, -2));
+            occupied.push((f, -1));
+            if !whole[k].is_empty() {
+                whole[k].push((f, -1));
+                draft.at_most(std::mem::take(&mut whole[k]), 0);
+            }
+        }
+        if let Some(m) = columns.shared[k] {
+            lone[k].push((m, -1));
+        }
+        if lone[k].len() > 1 {
+            draft.at_least(std::mem::take(&mut lone[k]), 0);
+        }
+    }
+    if let Some(total) = columns.shared_cores {
+        occupied.push((total, -1));
+        let mut degrees: Terms = columns.shared.iter().flatten().map(|&m| (m, 1)).collect();
+        degrees.push((total, -2));
+        draft.equal(degrees, 0);
+        for k in 0..containers {
+            let Some(m) = columns.shared[k] else { continue };
+            // P + X(k) <= m
+            let mut kept = std::mem::take(&mut part[k]);
+            kept.extend(&both[k]);
+            if !kept.is_empty() {
+                kept.push((m, -1));
+                draft.at_most(kept, 0);
+            }
+            // m - X(k) + X - M <= 0
+            let mut degree = vec![(m, 1), (total, -1)];
+            degree.extend(&all_both);
+            degree.extend(both[k].iter().map(|&(column, _)| (column, -1)));
+            draft.at_most(degree, 0);
+        }
+        all_part.extend(all_both);
+        if !all_part.is_empty() {
+            all_part.push((total, -1));
+            draft.at_most(all_part, 0);
+        }
+    }
+    draft.at_most(occupied, cores);
+}
+
+/// P_gk for each container.
+fn previous_in(problem: &Problem, level: usize, group: usize) -> Vec<i64> {
+    problem
+        .containers
+        .iter()
+        .map(|container| {
+            container
+                .previous()
+                .iter()
+                .filter(|&&thread| problem.threads[thread].group[level] == group)
+                .count() as i64
+        })
+        .collect()
+}
+
+/// Builds the columns and rows of a level.
+struct LevelPart<'a> {
+    problem: &'a Problem,
+    cells: &'a [Cell],
+    of_cell: &'a [CellColumns],
+    level: usize,
+}
+
+impl LevelPart<'_> {
+    fn build(&self, draft: &mut Draft) -> LevelColumns {
+        let level = &self.problem.levels[self.level];
+        let containers = self.problem.containers.len();
+        let mut columns = LevelColumns {
+            used: vec![vec![None; containers]; level.groups.len()],
+            excess: vec![None; level.groups.len()],
+            short: vec![vec![None; containers]; level.groups.len()],
+        };
+        if level.spread > 0 {
+            for k in 0..containers {
+                self.spread(k, &mut columns, draft);
+            }
+        }
+        if level.balance > 0 {
+            for (g, group) in level.groups.iter().enumerate() {
+                let loads = self.problem.containers.iter().map(|k| k.load);
+                let over = loads.sum::<i64>() - group.share;
+                if over > 0 {
+                    let excess = draft.column('E', level.balance, 0, over);
+                    columns.excess[g] = Some(excess);
+                    let mut terms = vec![(excess, -1)];
+                    for h in self.cells_of(g) {
+                        let loads = self.of_cell[h].threads.iter().zip(&self.problem.containers);
+                        terms.extend(loads.map(|(&n, container)| (n, container.rho)));
+                    }
+                    draft.at_most(terms, group.share);
+                }
+            }
+        }
+        if level.movement > 0 {
+            for g in 0..level.groups.len() {
+                self.movement(g, &mut columns, draft);
+            }
+        }
+        columns
+    }
+
+    fn cells_of(&self, group: usize) -> impl Iterator<Item = usize> + '_ {
+        (0..self.cells.len()).filter(move |&h| self.cells[h].group[self.level] == group)
+    }
+
+    fn spread(&self, k: usize, columns: &mut LevelColumns, draft: &mut Draft) {
+        let level = &self.problem.levels[self.level];
+        let container = &self.problem.containers[k];
+        let request = container.request;
+        // n stands for y: sum n = 1 and the charge is 0.
+        if request == 1 {
+            return;
+        }
+        let charge = level.spread * container.load;
+        draft.constant -= charge;
+        for (g, group) in level.groups.iter().enumerate() {
+            let used = draft.column('y', charge, 0, 1);
+            columns.used[g][k] = Some(used);
+            let cap = group.threads.len().min(request);
+            let mut threads = vec![(used, -(cap as i64))];
+            let mut cores = vec![(used, -((cap / 2) as i64))];
+            for h in self.cells_of(g) {
+                let cell = &self.of_cell[h];
+                threads.push((cell.threads[k], 1));
+                cores.extend(cell.whole[k].map(|f| (f, 1)));
+                if let Some(m) = cell.shared[k]
+                    && shares_once(self.problem, k)
+                {
+                    draft.at_most(vec![(m, 1), (used, -1)], 0);
+                }
+            }
+            draft.at_most(threads, 0);
+            if cap % 2 == 1 && cores.len() > 1 {
+                draft.at_most(cores, 0);
+            }
+        }
+        let mut sizes: Vec<usize> = level.groups.iter().map(|g| g.threads.len()).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        let fewest = lower::fewest(&sizes, request);
+        let all = columns.used.iter().flat_map(|by| by[k]).map(|y| (y, 1));
+        draft.at_least(all.collect(), fewest as i64);
+    }
+
+    fn movement(&self, group: usize, columns: &mut LevelColumns, draft: &mut Draft) {
+        let level = &self.problem.levels[self.level];
+        for (k, had) in previous_in(self.problem, self.level, group)
+            .into_iter()
+            .enumerate()
+        {
+            if had == 0 {
+                continue;
+            }
+            let threads: Vec<usize> = self
+                .cells_of(group)
+                .map(|h| self.of_cell[h].threads[k])
+                .collect();
+            let most = self.problem.containers[k]
+                .request
+                .min(level.groups[group].threads.len());
+            if had >= most as i64 {
+                // The container cannot have more there than before.
+                draft.constant += level.movement * had;
+                for n in threads {
+                    draft.charge(n, -level.movement);
+                }
+            } else {
+                let short = draft.column('v', level.movement, 0, had);
+                columns.short[group][k] = Some(short);
+                let mut terms = vec![(short, 1)];
+                terms.extend(threads.into_iter().map(|n| (n, 1)));
+                draft.at_least(terms, had);
+            }
+        }
+    }
+}
+
+/// y_l3 <= y_numa where the L3 lies in one node.
+fn nesting(problem: &Problem, of_level: &[LevelColumns; 2], draft: &mut Draft) {
+    for (g, group) in problem.levels[L3].groups.iter().enumerate() {
+        let node_of = |thread: &usize| problem.threads[*thread].group[NUMA];
+        let Some(node) = group.threads.first().map(node_of) else {
+            continue;
+        };
+        if group.threads.iter().any(|thread| node_of(thread) != node) {
+            continue;
+        }
+        let inner = &of_level[L3].used[g];
+        let outer = &of_level[NUMA].used[node];
+        for (inner, outer) in inner.iter().zip(outer) {
+            if let (Some(inner), Some(outer)) = (inner, outer) {
+                draft.at_most(vec![(*inner, 1), (*outer, -1)], 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Solves a problem: the aggregated model where the host has cells, else the
+//! thread-level model; from a start that is never made worse.
+//!
+//! The engine's bound is a float of an integer program in steps of the costs'
+//! greatest common divisor. It is claimed as
+//!
+//!     constant + divisor ceil(b - SAFETY max(1, |b|)),     b = the engine's bound less its offset
+//!
+//! and never above the cost of the answer nor below the bound of
+//! [`super::lower`].
+
+use std::time::Duration;
+
+use branchcut::{Model, Options, Outcome, StopFlag};
+
+use super::aggregated::{Aggregated, shares_once};
+use super::cells::Cell;
+use super::cost::cost;
+use super::counts;
+use super::lower::lower_bound;
+use super::naive::Naive;
+use super::problem::{Owners, Problem};
+use super::rebuild::rebuild;
+use super::symmetry;
+use super::types::{CostParts, SolveSettings};
+
+/// By how much the engine's bound is trusted, relative to max(1, |bound|).
+const SAFETY: f64 = 1e-6;
+
+/// Largest relative gap that counts as proved.
+const PROVED: f64 = 1e-6;
+
+/// Most columns x of a thread-level model that is worth building.
+const NAIVE_COLUMNS: usize = 4096;
+
+/// How a solve ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Proved within min(gap_stop, 1e-6).
+    Optimal,
+    /// The gap is at most `gap_stop`.
+    GapReached,
+    /// A limit, or the engine gave up: why, in words.
+    Stopped(String),
+}
+
+/// The answer of [`solve`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Solved {
+    /// Owner of each thread.
+    pub owners: Vec<Option<u32>>,
+    /// Its cost.
+    pub parts: CostParts,
+    /// No assignment costs less, micro-CPU.
+    pub lower_bound: i64,
+    /// How it ended.
+    pub end: End,
+    /// Whether the answer is cheaper than the start.
+    pub improved: bool,
+    /// Work done; [`SolveSettings::work_limit`] stops at the same place.
+    pub work: u64,
+    /// Branch-and-bound nodes.
+    pub nodes: u64,
+}
+
+/// A problem with its model, ready to be solved.
+#[derive(Clone, Debug)]
+pub struct Prepared<'a> {
+    problem: &'a Problem,
+    /// The best assignment known so far.
+    owners: Vec<Option<u32>>,
+    /// The cost of the start as it was given.
+    start_cost: i64,
+    form: Form,
+    /// The start as the model's point.
+    start: Option<Vec<f64>>,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Aggregated(Box<Aggregated>),
+    Naive(Box<Naive>),
+    /// Too large for the thread-level model.
+    None,
+}
+
+/// [`Prepared::new`] and [`Prepared::solve`] at once.
+///
+/// # Panics
+/// As [`Prepared::new`].
+#[must_use]
+pub fn solve(
+    problem: &Problem,
+    start: &Owners,
+    settings: &SolveSettings,
+    time_left: Option<Duration>,
+    stop: &StopFlag,
+) -> Solved {
+    Prepared::new(problem, start).solve(settings, time_left, stop)
+}
+
+impl<'a> Prepared<'a> {
+    /// Builds the model. `start` is a complete assignment, the best known.
+    ///
+    /// # Panics
+    /// If `start` does not give each container exactly its request.
+    #[must_use]
+    pub fn new(problem: &'a Problem, start: &Owners) -> Self {
+        assert!(problem.is_complete(start), "the start is complete");
+        let start_cost = cost(problem, start).total();
+        let mut owners = start.to_vec();
+        let mut point = None;
+        let form = match Aggregated::build(problem) {
+            Some(model) => {
+                merge_shared(problem, &model.cells, &mut owners);
+                let mut counts = counts::count(problem, &model.cells, &model.classes, &owners);
+                symmetry::sort(problem, &model.alike, &mut counts);
+                point = Some(model.point(problem, &counts));
+                let rebuilt = rebuild(problem, &model.cells, &model.classes, &counts);
+                debug_assert!(rebuilt.is_some(), "counts of an assignment can be rebuilt");
+                take_better(problem, &mut owners, rebuilt);
+                Form::Aggregated(Box::new(model))
+            }
+            None if problem.threads.len() * problem.containers.len() <= NAIVE_COLUMNS => {
+                let model = Naive::build(problem);
+                point = Some(model.point(problem, start));
+                Form::Naive(Box::new(model))
+            }
+            None => Form::None,
+        };
+        take_better(problem, &mut owners, Some(start.to_vec()));
+        Self {
+            problem,
+            owners,
+            start_cost,
+            form,
+            start: point,
+        }
+    }
+
+    /// Columns and rows of the model.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        let model = match &self.form {
+            Form::Aggregated(model) => &model.model,
+            Form::Naive(model) => &model.model,
+            Form::None => return (0, 0),
+        };
+        (model.columns().len(), model.rows().len())
+    }
+
+    /// Solves within `time_left` (from this call on) and the limits of
+    /// `settings`; its `budget` is not looked at.
+    #[must_use]
+    pub fn solve(
+        self,
+        settings: &SolveSettings,
+        time_left: Option<Duration>,
+        stop: &StopFlag,
+    ) -> Solved {
+        let Self {
+            problem,
+            mut owners,
+            start_cost,
+            form,
+            start,
+        } = self;
+        let mut bound = lower_bound(problem).max(0);
+        let options = Options {
+            time_limit: time_left,
+            work_limit: settings.work_limit,
+            gap_relative: settings.gap_stop,
+            start,
+            seed: settings.seed,
+            stop: stop.clone(),
+            ..Options::default()
+        };
+        let solve = |model: &Model, constant: i64, divisor: i64| {
+            let outcome = branchcut::solve(model, &options);
+            let bound = safe_bound(&outcome, model.offset, constant, divisor);
+            (outcome, bound)
+        };
+        let mut outcome = None;
+        match &form {
+            Form::Aggregated(model) => {
+                let (solved, from_model) = solve(&model.model, model.constant, model.divisor);
+                // The model may charge these too much.
+                let ignored = problem.weights.movement.thread * model.claims.ignored as i64;
+                bound = bound.max(from_model.unwrap_or(0) - ignored);
+                let found = solved.point.as_deref().and_then(|point| {
+                    let counts = model.counts(point)?;
+                    rebuild(problem, &model.cells, &model.classes, &counts)
+                });
+                take_better(problem, &mut owners, found);
+                outcome = Some(solved);
+            }
+            Form::Naive(model) => {
+                let (solved, from_model) = solve(&model.model, model.constant, model.divisor);
+                bound = bound.max(from_model.unwrap_or(0));
+                let found = solved.point.as_deref().and_then(|p| model.owners(p));
+                take_better(problem, &mut owners, found);
+                outcome = Some(solved);
+            }
+            Form::None => {}
+        }
+        let parts = cost(problem, &owners);
+        debug_assert!(bound <= parts.total(), "bound {bound} above {parts:?}");
+        let lower_bound = bound.min(parts.total());
+        let reason = outcome.as_ref().map_or_else(
+            || "the host is too large for its model".to_owned(),
+            |outcome| format!("{:?}", outcome.status),
+        );
+        Solved {
+            end: end(parts.total(), lower_bound, settings.gap_stop, reason),
+            lower_bound,
+            improved: parts.total() < start_cost,
+            work: outcome.as_ref().map_or(0, |o| o.counters.work),
+            nodes: outcome.as_ref().map_or(0, |o| o.counters.nodes),
+            owners,
+            parts,
+        }
+    }
+}
+
+fn end(cost: i64, bound: i64, gap_stop: f64, reason: String) -> End {
+    let gap = (cost - bound) as f64 / cost.max(1) as f64;
+    if cost == bound || gap <= PROVED.min(gap_stop) {
+        End::Optimal
+    } else if gap <= gap_stop {
+        End::GapReached
+    } else {
+        End::Stopped(reason)
+    }
+}
+
+/// Replaces `owners` by `found` where that is complete and cheaper.
+fn take_better(problem: &Problem, owners: &mut Vec<Option<u32>>, found: Option<Vec<Option<u32>>>) {
+    if let Some(found) = found
+        && problem.is_complete(&found)
+        && cost(problem, &found).total() < cost(problem, owners).total()
+    {
+        *owners = found;
+    }
+}
+
+/// The engine's bound on the cost, rounded up to the grid as far as it is safe.
+fn safe_bound(outcome: &Outcome, offset: f64, constant: i64, divisor: i64) -> Option<i64> {
+    let bound = outcome.bound? - offset;
+    let steps = (bound - SAFETY * bound.abs().max(1.0)).ceil();
+    if steps.abs() >= 1e15 {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an integer far below 2^53"
+    )]
+    let steps = steps as i64;
+    Some(constant + divisor * steps)
+}
+
+/// Makes true what the model assumes: a container that [`shares_once`] is on
+/// one shared core of a cell at most. Two of them, (k,a) and (k,b), become
+/// (k,k) and (a,b), which costs no more.
+fn merge_shared(problem: &Problem, cells: &[Cell], owners: &mut [Option<u32>]) {
+    for cell in cells.iter().filter(|cell| cell.width == 2) {
+        for (k, index) in (0u32..).take(problem.containers.len()).enumerate() {
+            if !shares_once(problem, k) {
+                continue;
+            }
+            // The partner's thread of a core on which k waits for a thread.
+            let mut open: Option<usize> = None;
+            for &core in &cell.cores {
+                let [first, second] = problem.cores[core][..] else {
+                    continue;
+                };
+                let (own, other) = match (owners[first], owners[second]) {
+                    (Some(a), Some(b)) if a == index && b != index => (first, second),
+                    (Some(a), Some(b)) if b == index && a != index => (second, first),
+                    _ => continue,
+                };
+                open = match open {
+                    None => Some(other),
+                    Some(waiting) => {
+                        owners.swap(waiting, own);
+                        None
+                    }
+                };
+            }
+        }
+    }
+}
+
