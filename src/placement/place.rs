@@ -16,13 +16,17 @@
 
 use std::time::Duration;
 
+use branchcut::StopFlag;
+
 use super::anneal::{Annealed, anneal};
 use super::cost::cost;
 use super::greedy::{Regions, greedy};
 use super::keep::keep_and_fit;
+use super::lower::lower_bound;
 use super::overfull::relax;
 use super::pool::{POOL, micro, normalise};
 use super::problem::{Owners, Problem, ProblemError};
+use super::solve::{End, Prepared};
 use super::types::{Answer, Instance, Kind, Placement, SolveSettings, Status};
 use crate::cpuset::CpuSet;
 
@@ -226,16 +230,17 @@ fn search(problem: &Problem, settings: &SolveSettings, limits: &Limits<'_>) -> S
     };
     let build = (limits.clock)();
 
+    let lower_bound = lower_bound(problem).max(0);
     let threads = problem.threads.len() as u64;
     let share = PROPOSALS * threads * threads;
     let limit = limits.work.map_or(share, |work| work.min(share));
     let Annealed { owners, cost, work } =
-        anneal(start, settings.seed, limit, 0, &|| limits.is_over());
+        anneal(start, settings.seed, limit, lower_bound, &|| limits.is_over());
     debug_assert_eq!(cost, super::cost::cost(problem, &owners).total());
     let mut search = Search {
         owners,
         cost,
-        lower_bound: 0,
+        lower_bound,
         keep: keep_owners,
         keep_cost,
         greedy_cost,
@@ -243,19 +248,30 @@ fn search(problem: &Problem, settings: &SolveSettings, limits: &Limits<'_>) -> S
         build,
         trouble: None,
     };
-    if work == share && search.cost > 0 {
+    let room = limits.work.is_none_or(|limit| limit > work);
+    if work == share && cost > lower_bound && room && !limits.is_over() {
         prove(problem, settings, limits, &mut search);
     }
     search
 }
 
-/// Runs the MIP from the best assignment so far.
-fn prove(
-    _problem: &Problem,
-    _settings: &SolveSettings,
-    _limits: &Limits<'_>,
-    _search: &mut Search,
-) {
+/// Runs the MIP from the best assignment so far. That it ran at all is a unit
+/// of work of its own, since building the model may improve the assignment.
+fn prove(problem: &Problem, settings: &SolveSettings, limits: &Limits<'_>, search: &mut Search) {
+    let prepared = Prepared::new(problem, &search.owners);
+    search.work += 1;
+    let settings = SolveSettings {
+        work_limit: limits.work.map(|limit| limit - search.work),
+        ..settings.clone()
+    };
+    let solved = prepared.solve(&settings, limits.time_left(), &StopFlag::default());
+    search.work += solved.work;
+    search.cost = solved.parts.total();
+    search.lower_bound = search.lower_bound.max(solved.lower_bound);
+    search.owners = solved.owners;
+    if let End::Stopped(reason) = solved.end {
+        search.trouble = Some(format!("the MIP solver stopped: {reason}"));
+    }
 }
 
 /// What is to be done, after the guardrails.
