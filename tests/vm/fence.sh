@@ -88,6 +88,7 @@ note "status"
 expect 0 status
 expect 0 status --json
 [ "$(wc -l </tmp/out)" = 1 ] || fail "status --json is not one line"
+grep -qE 'share CPUs|in force is|are offline' /tmp/out && fail "violations: $(cat /tmp/out)"
 for pair in $first; do grep -q "\"${pair%:*}\"" /tmp/out || fail "status does not know ${pair%:*}"; done
 
 note "add and remove"

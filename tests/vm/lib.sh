@@ -152,7 +152,7 @@ check_fences() {
         check_threads "$id"
     done
 }
-# A file for the runner to save (its --save directory), from stdin.
+# A file for the runner to save (its --record directory), from stdin.
 emit() {
     echo "-----FILE $1-----"
     gzip -c | base64

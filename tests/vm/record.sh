@@ -64,5 +64,5 @@ note "$adds adds, $removes removes, $rests rounds without either"
 expect 0 status
 cat /tmp/out
 ls -lR /var/lib/cpufence
-cat /var/lib/cpufence/journal/*.seg | emit vm16.journal
+for segment in /var/lib/cpufence/journal/*.seg; do emit "${segment##*/}" <"$segment"; done
 finish
