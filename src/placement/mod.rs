@@ -16,6 +16,8 @@ mod rebuild;
 mod rows;
 pub mod solve;
 mod symmetry;
+#[cfg(test)]
+mod testing;
 mod types;
 
 pub use problem::{Problem, ProblemError};
