@@ -21,6 +21,8 @@ mod overfull;
 mod place;
 mod pool;
 pub mod problem;
+#[cfg(test)]
+mod random;
 mod rebuild;
 mod report;
 mod rows;
