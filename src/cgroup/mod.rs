@@ -16,7 +16,7 @@ pub mod writes;
 
 pub use apply::{Applied, FenceError, Fenced, fence};
 pub use fs::{Entry, Host, RealHost};
-pub use restore::restore;
+pub use restore::{RestoreReport, restore};
 pub use tree::CpusetTree;
 pub use types::{
     Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource,

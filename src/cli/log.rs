@@ -39,6 +39,6 @@ impl Log {
             LogFormat::Text => format!("cpufence: {message}"),
             LogFormat::Json => serde_json::to_string(&Line { level, message }).unwrap_or_default(),
         };
-        let _ = writeln!(std::io::stderr(), "{}", crate::report::one_line(&text));
+        let _ = writeln!(std::io::stderr(), "{}", crate::report::display_name(&text));
     }
 }

@@ -24,6 +24,13 @@ use exit::Failure;
 use log::Log;
 use settings::Session;
 
+fn topology_failure(error: topology::TopologyCommandError) -> Failure {
+    match error {
+        topology::TopologyCommandError::Output(e) => e.into(),
+        error => Failure::bad_input(crate::error::chain(&error)),
+    }
+}
+
 /// Runs the command line of this process; its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -49,7 +56,10 @@ fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Fail
         Command::Apply { dry_run: false, limits, json } => apply::run(&session, limits, *json, log, out),
         Command::Restore { json } => restore::run(&session, *json, log, out),
         Command::Status { json } => status::run(&session, *json, log, out),
-        Command::Topology { json } => topology::run(&session, *json, out),
+        Command::Topology { json } => {
+            topology::run(&session.host, *json, out).map_err(topology_failure)?;
+            Ok(exit::DONE)
+        }
         Command::Doctor { json } => doctor::run(&session, *json, out),
         Command::Replay { journal, report, json } => replay::run(journal, report.as_deref(), *json, log, out),
         Command::Demo { json } => demo::run(*json, out),

@@ -13,6 +13,7 @@ use super::log::Log;
 use super::render;
 use super::settings::{Session, with_limits};
 use crate::cgroup::CpusetWrite;
+use crate::cgroup::journal::LockError;
 use crate::config::Config;
 use crate::cpuset::{CpuId, CpuSet};
 use crate::engine::record::Round;
@@ -90,7 +91,7 @@ pub(super) fn report(round: &Round) -> PlanReport {
         seconds(round.elapsed_s),
         answer.work,
     );
-    PlanReport::new(
+    PlanReport::of(
         answer,
         round.decision.plan.cpusets.clone(),
         round.decision.explanation.clone(),
@@ -173,7 +174,7 @@ pub(super) fn failure(error: ShellError) -> Failure {
         ShellError::Topology(_) | ShellError::Rule(_) | ShellError::Record(_) => exit::BAD_INPUT,
         ShellError::Hierarchy(_) | ShellError::Permission { .. } | ShellError::Journal(_) => exit::NOT_FIT,
         ShellError::Lock(lock) => {
-            if lock.is_held() { exit::KEPT } else { exit::NOT_FIT }
+            if matches!(lock, LockError::Held { .. }) { exit::KEPT } else { exit::NOT_FIT }
         }
     };
     Failure::new(code, chain(&error))

@@ -121,9 +121,9 @@ fn row(m: &Managed) -> Row {
         home: c.home,
         cpuset: c.dir().effective.clone(),
         assigned: m.assigned.clone(),
-        owner: c.context.owner.as_deref().map(crate::report::one_line),
-        image: c.context.image.as_deref().map(crate::report::one_line),
-        app: c.context.app.as_deref().map(crate::report::one_line),
+        owner: c.context.owner.as_deref().map(crate::report::display_name),
+        image: c.context.image.as_deref().map(crate::report::display_name),
+        app: c.context.app.as_deref().map(crate::report::display_name),
         left_alone: match &c.fence {
             Fence::Managed => None,
             Fence::LeftAlone(reason) => Some(reason.clone()),

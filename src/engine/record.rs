@@ -43,7 +43,7 @@ impl Round {
         match version {
             Some(SCHEMA) => codec::decode_value(&bytes[4..]),
             Some(found) => Err(CodecError::Version { found, expected: SCHEMA }),
-            None => Err(CodecError::Damaged { offset: 0, reason: "a round is cut short".into() }),
+            None => Err(CodecError::Damaged { offset: 0, reason: "a round is cut short".into(), cut_short: true }),
         }
     }
 }

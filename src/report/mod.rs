@@ -4,6 +4,7 @@ mod cells;
 mod diagram;
 mod escape;
 mod host;
+pub mod html;
 
 pub use diagram::{DETAILED, format_diagram};
 pub use escape::{UnescapeError, display_name, escape_name, unescape_name};
