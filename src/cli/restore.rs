@@ -33,9 +33,6 @@ pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write)
     let config = session.config()?;
     let report = shell::restore(&session.site(&config)).map_err(failure)?;
     if json {
-        let named = |list: &'_ [(String, String)]| -> Vec<Named<'_>> {
-            list.iter().map(|(id, reason)| Named { id, reason }).collect()
-        };
         let json = Report {
             schema: "restore/1",
             restored: &report.restored,
@@ -54,6 +51,10 @@ pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write)
         }
     }
     Ok(exit::DONE)
+}
+
+fn named(list: &[(String, String)]) -> Vec<Named<'_>> {
+    list.iter().map(|(id, reason)| Named { id, reason }).collect()
 }
 
 fn print(report: &RestoreReport, out: &mut dyn Write) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ const WIDTH: usize = 96;
 
 /// Why nothing, or not all, was printed.
 #[derive(Debug, thiserror::Error)]
-pub enum TopologyCommandError {
+pub(super) enum TopologyCommandError {
     /// The host cannot be read (exit 3).
     #[error("cannot read the host's CPUs")]
     Topology(#[from] TopologyError),
@@ -24,7 +24,7 @@ pub enum TopologyCommandError {
 ///
 /// # Errors
 /// If the host cannot be read, or `out` not be written.
-pub fn run(host: &dyn Host, json: bool, out: &mut dyn Write) -> Result<(), TopologyCommandError> {
+pub(super) fn run(host: &dyn Host, json: bool, out: &mut dyn Write) -> Result<(), TopologyCommandError> {
     let topology = read_topology(host)?;
     if json {
         serde_json::to_writer(&mut *out, &topology.report()).map_err(io::Error::from)?;
