@@ -252,7 +252,8 @@ impl Aggregated {
         self.of_cell
             .iter()
             .map(|columns| {
-                let whole: Vec<usize> = columns.whole.iter().map(optional).collect::<Option<_>>()?;
+                let whole: Vec<usize> =
+                    columns.whole.iter().map(optional).collect::<Option<_>>()?;
                 let shared: Vec<usize> =
                     columns.shared.iter().map(optional).collect::<Option<_>>()?;
                 let lone = columns

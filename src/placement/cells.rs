@@ -59,4 +59,3 @@ pub(super) fn cells(problem: &Problem) -> Option<Vec<Cell>> {
         .collect();
     Some(cells)
 }
-

@@ -171,10 +171,7 @@ impl Free {
 }
 
 /// Pairs the stubs: two containers and the claimed core, if any, of each edge.
-fn pair(
-    stubs: &[usize],
-    claims: &mut [Vec<usize>],
-) -> Option<Vec<(usize, usize, Option<usize>)>> {
+fn pair(stubs: &[usize], claims: &mut [Vec<usize>]) -> Option<Vec<(usize, usize, Option<usize>)>> {
     let mut left = stubs.to_vec();
     let total: usize = left.iter().sum();
     let mut edges = Vec::with_capacity(total / 2);
@@ -220,4 +217,3 @@ fn pair(
     }
     claims.iter().all(Vec::is_empty).then_some(edges)
 }
-

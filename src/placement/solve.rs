@@ -250,10 +250,7 @@ fn safe_bound(outcome: &Outcome, offset: f64, constant: i64, divisor: i64) -> Op
     if steps.abs() >= 1e15 {
         return None;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an integer far below 2^53"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "an integer far below 2^53")]
     let steps = steps as i64;
     Some(constant + divisor * steps)
 }
@@ -289,4 +286,3 @@ fn merge_shared(problem: &Problem, cells: &[Cell], owners: &mut [Option<u32>]) {
         }
     }
 }
-

@@ -52,8 +52,7 @@ pub(super) fn alike(problem: &Problem, cells: &[Cell]) -> Vec<Alike> {
             let cell = &cells[h];
             let other = 1 - level;
             let split = |h2: usize| {
-                cells[h2].group[L3] == cell.group[L3]
-                    && cells[h2].group[NUMA] != cell.group[NUMA]
+                cells[h2].group[L3] == cell.group[L3] && cells[h2].group[NUMA] != cell.group[NUMA]
             };
             if had[h] || (0..cells.len()).any(split) {
                 return None;
