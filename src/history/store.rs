@@ -68,7 +68,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Today and 30 days before it, 64 MiB: about 190 containers at 40 bytes a row.
+    /// Today and 30 days before it, 64 MiB: about 120 containers at 40 bytes a
+    /// row and 250 bytes of name and context an hour.
     fn default() -> Self {
         Self {
             archive_days: 31,
