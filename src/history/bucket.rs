@@ -4,7 +4,8 @@
 //! the borders of buckets. CPU time and covered time are split by overlap, in
 //! integers, so that sums are exact. For maximum and P95 a sample belongs to
 //! every bucket in which at least half of the sample or half of the bucket
-//! lies; a bucket that got none (its edge was touched) reports its mean.
+//! lies; a bucket that got none (its edge was touched) reports its mean, and
+//! no maximum is below the mean.
 
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +92,7 @@ impl Bucket {
             bucket: self.index,
             covered_ms: u32::try_from(self.covered_ms).unwrap_or(u32::MAX),
             cpu_ns: self.cpu_ns,
-            max_ucpu: samples.last().copied().unwrap_or(mean),
+            max_ucpu: samples.last().copied().unwrap_or(mean).max(mean),
             p95_ucpu: nearest_rank_95(samples).unwrap_or(mean),
             samples: u16::try_from(samples.len()).unwrap_or(u16::MAX),
             coarse: self.coarse,

@@ -8,11 +8,13 @@
 //!
 //! **Order of a save**, so that a row is in the archive exactly once whatever
 //! falls between two steps: (1) cut the day's segment back to the bytes that
-//! the hot file of the last run vouches for, append, sync; (2) write the new
-//! hot file, which vouches for the appended bytes, beside the old one, sync,
-//! rename, sync the directory. A crash before the rename leaves the old hot
-//! file, with the rows still waiting or their buckets still open, and the next
-//! save cuts off what it did not know of.
+//! the hot file vouches for, append, sync; (2) write the new hot file, which
+//! vouches for the appended bytes, beside the old one, sync, rename, sync the
+//! directory. A crash before the rename leaves the old hot file, with the rows
+//! still waiting or their buckets still open, and the next save cuts off what
+//! it did not know of. (0) Where the hot file knows nothing of a day yet (the
+//! first rows after midnight, a lost hot file), it is written once before,
+//! with the length found.
 //!
 //! Nothing here fails a round: what goes wrong is a note, rows wait in the hot
 //! file, and samples that could not be stored are covered by the next
@@ -66,7 +68,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Today and 30 days before it, 64 MiB: about 190 containers at 40 bytes a row.
+    /// Today and 30 days before it, 64 MiB: about 120 containers at 40 bytes a
+    /// row and 250 bytes of name and context an hour.
     fn default() -> Self {
         Self {
             archive_days: 31,
@@ -109,25 +112,37 @@ impl History {
         }
         if self.set_aside {
             set_aside(&dir.join(HOT), &mut notes);
+            self.set_aside = false;
         }
         if !self.pending.is_empty() {
-            self.append_pending(&archive, limits, &mut notes);
+            self.append_pending(dir, &archive, limits, &mut notes);
         }
-        match hot::encode(self) {
-            Err(error) => notes.push(Note::store(format!("samples are not stored: {error}"))),
-            Ok(bytes) => match replace(dir, &bytes) {
-                Ok(()) => self.set_aside = false,
-                Err(error) => notes.push(Note::store(format!(
-                    "cannot write {}: {error}; the next interval will cover this round's",
-                    dir.join(HOT).display()
-                ))),
-            },
-        }
+        self.write_hot(dir, &mut notes);
         notes
     }
 
+    /// Replaces the hot file; whether that was done.
+    fn write_hot(&self, dir: &Path, notes: &mut Vec<Note>) -> bool {
+        let written = hot::encode(self)
+            .map_err(|e| e.to_string())
+            .and_then(|bytes| replace(dir, &bytes).map_err(|e| e.to_string()));
+        if let Err(error) = &written {
+            notes.push(Note::store(format!(
+                "cannot write {}: {error}; the next interval will cover this round's",
+                dir.join(HOT).display()
+            )));
+        }
+        written.is_ok()
+    }
+
     /// Appends waiting rows; those of days that fail keep waiting.
-    fn append_pending(&mut self, archive: &Path, limits: &Limits, notes: &mut Vec<Note>) {
+    fn append_pending(
+        &mut self,
+        dir: &Path,
+        archive: &Path,
+        limits: &Limits,
+        notes: &mut Vec<Note>,
+    ) {
         let days = match encode_days(&self.pending) {
             Ok(days) => days,
             Err(error) => {
@@ -135,17 +150,38 @@ impl History {
                 return;
             }
         };
+        let mut vouched = self.committed.clone();
+        let mut failed = BTreeMap::new();
+        for &day in days.keys() {
+            let path = archive.join(day_name(day));
+            match end_of_good(&path, vouched.get(&day).copied(), notes) {
+                Ok(end) => drop(vouched.insert(day, end)),
+                Err(error) => drop(failed.insert(day, error)),
+            }
+        }
+        if vouched != self.committed {
+            // A day's first rows: the hot file must know where they begin
+            // before they are there.
+            self.committed = vouched;
+            if !self.write_hot(dir, notes) {
+                return;
+            }
+        }
         for (day, bytes) in days {
-            let committed = self.committed.get(&day).copied();
-            let room = limits.archive_bytes;
-            match append(&archive.join(day_name(day)), committed, &bytes, room, notes) {
+            let path = archive.join(day_name(day));
+            let begin = self.committed.get(&day).copied().unwrap_or(0);
+            let appended = match failed.remove(&day) {
+                Some(error) => Err(error),
+                None => append(&path, begin, &bytes, limits.archive_bytes),
+            };
+            match appended {
                 Ok(length) => {
                     self.committed.insert(day, length);
                     self.pending.retain(|c| archive::day_of(&c.row) != day);
                 }
                 Err(error) => notes.push(Note::store(format!(
                     "cannot append to {}: {error}; its rows wait",
-                    archive.join(day_name(day)).display()
+                    path.display()
                 ))),
             }
         }
@@ -241,15 +277,9 @@ fn replace(dir: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Appends to a segment behind the bytes that count; the new length.
-fn append(
-    path: &Path,
-    committed: Option<u64>,
-    bytes: &[u8],
-    room: u64,
-    notes: &mut Vec<Note>,
-) -> io::Result<u64> {
-    let begin = end_of_good(path, committed, notes)?.unwrap_or(0);
+/// Appends to a segment behind the first `begin` bytes, which count; what is
+/// behind them goes. The new length.
+fn append(path: &Path, begin: u64, bytes: &[u8], room: u64) -> io::Result<u64> {
     let header = if begin == 0 {
         encode_header(archive::MAGIC, archive::SCHEMA)
     } else {
@@ -283,29 +313,29 @@ fn append(
     Ok(length)
 }
 
-/// Where the segment's good bytes end; none: there is no segment (any more).
-fn end_of_good(
-    path: &Path,
-    committed: Option<u64>,
-    notes: &mut Vec<Note>,
-) -> io::Result<Option<u64>> {
+/// Where a segment's good bytes end; 0: there is no segment (any more).
+fn end_of_good(path: &Path, committed: Option<u64>, notes: &mut Vec<Note>) -> io::Result<u64> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
     let length = file.metadata()?.len();
     let mut header = Vec::new();
     (&file).take(HEADER_LEN as u64).read_to_end(&mut header)?;
+    if committed == Some(0) {
+        // Whatever is there came from a save that did not come to its end.
+        return Ok(0);
+    }
     if let Err(error) = decode_header(&header, archive::MAGIC, archive::SCHEMA) {
         if !header.is_empty() {
             notes.push(Note::store(format!("{}: {error}", path.display())));
             set_aside(path, notes);
         }
-        return Ok(None);
+        return Ok(0);
     }
     if let Some(committed) = committed.filter(|c| (HEADER_LEN as u64..=length).contains(c)) {
-        return Ok(Some(committed));
+        return Ok(committed);
     }
     // Nobody vouches for it (a lost or damaged hot file): cut a torn tail only.
     drop(file);
@@ -318,7 +348,7 @@ fn end_of_good(
             bytes.len() - end
         )));
     }
-    Ok(Some(end as u64))
+    Ok(end as u64)
 }
 
 /// Drops the oldest days above the limits.

@@ -21,6 +21,29 @@
 //! Without request and samples it is 0.1 CPU: a small service, and enough
 //! that it is not put where nothing is left.
 //!
+//! **Evidence.** Pinball loss at 0.95, in % of a VM (`nezha`: of a core), and coverage, over all
+//! moments of the public traces whose next ten minutes are whole: PlanetLab, Bitbrains and NAB
+//! VMs (5 min, 1.9, 3.2 and 0.04 million moments), Nezha pods (1 min, 50,500), from
+//! `EVERY=1 cargo test --test history fallback -- --nocapture`:
+//!
+//! | from an hour of age on | planetlab | bitbrains | nab | nezha |
+//! |-|-|-|-|-|
+//! | this rule | 1.136 / 0.937 | 0.373 / 0.956 | 1.371 / 0.973 | 1.610 / 0.929 |
+//! | max of last hour | 1.304 / 0.890 | 0.280 / 0.906 | 1.414 / 0.911 | 1.670 / 0.872 |
+//! | 24 h P95 | 1.143 / 0.913 | 0.551 / 0.942 | 1.580 / 0.946 | 2.147 / 0.824 |
+//! | the larger of both | 1.110 / 0.937 | 0.488 / 0.956 | 1.412 / 0.967 | 1.636 / 0.913 |
+//! | mean + 2.5 std | 1.196 / 0.916 | 0.284 / 0.912 | 1.645 / 0.910 | 1.993 / 0.802 |
+//! | **30 to 60 min: this rule** | 1.289 / 0.918 | 0.714 / 0.974 | 4.526 / 0.929 | 1.512 / 0.951 |
+//! | max of last hour | 1.504 / 0.854 | 0.697 / 0.886 | 4.694 / 0.810 | 1.549 / 0.831 |
+//! | **below 10 min: this rule** | 1.816 / 0.954 | 1.329 / 0.990 | 1.081 / 1.000 | 6.715 / 0.972 |
+//! | max of last hour | 4.250 / 0.449 | 0.284 / 0.682 | 0.406 / 0.286 | 6.835 / 0.355 |
+//! | request | 4.352 / 1.000 | 4.824 / 0.990 | 3.991 / 1.000 | 18.921 / 0.984 |
+//!
+//! So the hour alone covers too little everywhere, the day alone is late; in between coverage
+//! is near 0.95 in every group. It is not the best in each one: Bitbrains' bursts of yesterday
+//! cost 0.09 that buy 5 points of coverage. The shares 1/2 and the 120 s were chosen on a tenth of the
+//! VMs among multiples of 1/4 and 30 to 600 s; neighbours differ by 1 to 2 %.
+//!
 //! Coarse samples are means and hide peaks (`docs/history.md` has numbers), so
 //! above 30 s between samples the explanation says so.
 
