@@ -164,8 +164,8 @@ impl Reader<'_> {
         let Some(text) = self.text(path) else {
             return Ok(None);
         };
-        // Kernels before 5.17 print an unset `nohz_full` so.
-        if text == "(null)" {
+        // So some kernels print an unset `nohz_full`, padded with spaces.
+        if text.trim() == "(null)" {
             return Ok(Some(CpuSet::new()));
         }
         // The parser stops at a newline, as the kernel's does; here it would
