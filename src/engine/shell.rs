@@ -15,8 +15,8 @@ use super::record::Round;
 use super::state::{Event, Managed, Settings, State};
 use crate::cgroup::journal::{Journal, JournalError, JournalState, Limits, Lock, LockError};
 use crate::cgroup::{
-    Container, ContainerRule, CpusetTree, Fence, FenceError, Hierarchy, HierarchyError, Host, RequestSource,
-    RestoreReport, fence, observe as observe_containers, restore as restore_originals,
+    Blocked, Container, ContainerRule, CpusetTree, Fence, FenceError, Hierarchy, HierarchyError, Host, RequestSource,
+    RestoreReport, fence, observe as observe_containers, read_hierarchy, restore as restore_originals,
 };
 use crate::config::Config;
 use crate::cpuset::CpuSet;
@@ -88,6 +88,8 @@ pub struct Sight {
     pub hierarchy: Hierarchy,
     /// Usage history with this round's sample.
     pub history: History,
+    /// Containers that lack the cpuset controller, with what to do.
+    pub blocked: Vec<Blocked>,
     /// For the operator.
     pub notes: Vec<String>,
 }
@@ -116,7 +118,7 @@ fn wall_clock_s() -> f64 {
 pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -> Result<Sight, ShellError> {
     let host = site.host;
     let topology = read_topology(host)?;
-    let hierarchy = Hierarchy::read(host)?;
+    let hierarchy = read_hierarchy(host)?;
     let rules = rules(site.config)?;
     let first: BTreeMap<_, CpuSet> =
         journal.originals.iter().map(|(key, original)| (key.clone(), original.cpus.clone())).collect();
@@ -129,6 +131,8 @@ pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -
     }
     let last = journal.last_decision.as_ref().and_then(|d| Round::decode(&d.payload.0).ok());
     let mut notes = observation.notes;
+    let blocked = observation.blocked;
+    notes.extend(blocked.iter().map(|b| format!("{}: cannot be fenced: {}", b.id, b.error)));
     let now = history::Round {
         boot_id: boot_id(host),
         wall_s: wall_clock_s(),
@@ -159,7 +163,7 @@ pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -
     let first_sets = nested_sets(journal, &containers);
     let version = hierarchy.version;
     let state = State { now_s: now.wall_s, version, topology, settings, containers, pool_assigned, first_sets };
-    Ok(Sight { state, event, last, hierarchy, history, notes })
+    Ok(Sight { state, event, last, hierarchy, history, blocked, notes })
 }
 
 /// The journal's knowledge of containers with nested directories, which alone
@@ -251,7 +255,7 @@ pub fn apply(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round, En
     let mut journal = Journal::open(&lock, Limits::default())?;
     let mut sight = observe(site, journal.state(), solve)?;
     sight.notes.extend(journal.notes().iter().cloned());
-    check_permission(site, &sight)?;
+    check_fit(site, &sight)?;
     let stored = sight.history.save(&site.state_dir.join(HISTORY), &history::Limits::default());
     sight.notes.extend(stored.iter().map(ToString::to_string));
     let round = decide_now(&sight);
@@ -264,11 +268,15 @@ pub fn apply(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round, En
     Ok((sight, round, end))
 }
 
-fn check_permission(site: &Site<'_>, sight: &Sight) -> Result<(), ShellError> {
+/// Whether there is anything that can be written, before anything is.
+fn check_fit(site: &Site<'_>, sight: &Sight) -> Result<(), ShellError> {
+    if let (true, Some(first)) = (sight.state.containers.is_empty(), sight.blocked.first()) {
+        return Err(first.error.clone().into());
+    }
     let Some(first) = sight.state.containers.iter().find(|m| m.container.fence == Fence::Managed) else {
         return Ok(());
     };
-    let file = sight.hierarchy.cpus_file(&first.container.dir().path);
+    let file = sight.hierarchy.dir(&first.container.dir().path).join(sight.hierarchy.cpuset_file("cpus"));
     match site.host.check_writable(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             Err(ShellError::Permission { path: crate::report::escape_name(file.as_os_str().as_encoded_bytes()) })
@@ -325,7 +333,7 @@ pub fn restore(site: &Site<'_>) -> Result<RestoreReport, ShellError> {
     }
     let lock = Lock::acquire(site.state_dir)?;
     let mut journal = Journal::open(&lock, Limits::default())?;
-    let hierarchy = Hierarchy::read(site.host)?;
+    let hierarchy = read_hierarchy(site.host)?;
     let mut report = restore_originals(&cpuset_tree(site.host, &hierarchy), &mut journal);
     report.notes.extend(journal.notes().iter().cloned());
     Ok(report)
