@@ -41,8 +41,10 @@ use crate::report::escape_name;
 
 const DROP_IN_DIR: &str = "/etc/cpufence/context.d";
 const TASK_DIR: &str = "/run/containerd/io.containerd.runtime.v2.task";
-const STORAGE_DIRS: [&str; 2] =
-    ["/var/lib/containers/storage/overlay-containers", "/run/containers/storage/overlay-containers"];
+const STORAGE_DIRS: [&str; 2] = [
+    "/var/lib/containers/storage/overlay-containers",
+    "/run/containers/storage/overlay-containers",
+];
 const UNIT_DIRS: [&str; 5] = [
     "/run/systemd/transient",
     "/etc/systemd/system",
@@ -123,7 +125,9 @@ impl<'a> ContextReader<'a> {
             #[serde(rename = "data-root")]
             data_root: Option<PathBuf>,
         }
-        if let Some(Daemon { data_root: Some(dir) }) = reader.json(Path::new("/etc/docker/daemon.json"))
+        if let Some(Daemon {
+            data_root: Some(dir),
+        }) = reader.json(Path::new("/etc/docker/daemon.json"))
             && dir.is_absolute()
         {
             reader.docker_dir = dir;
@@ -141,7 +145,8 @@ impl<'a> ContextReader<'a> {
                 Ok(entries) => self.entries.extend(entries),
                 Err(reason) => {
                     let file = escape_name(path.as_os_str().as_encoded_bytes());
-                    self.notes.push(format!("{file}{reason}; the file is left out"));
+                    self.notes
+                        .push(format!("{file}{reason}; the file is left out"));
                 }
             }
         }
@@ -149,8 +154,14 @@ impl<'a> ContextReader<'a> {
 
     fn read_tasks(&mut self) {
         for namespace in self.host.list(Path::new(TASK_DIR)).unwrap_or_default() {
-            let Some(name) = namespace.name.to_str() else { continue };
-            for task in self.host.list(&Path::new(TASK_DIR).join(name)).unwrap_or_default() {
+            let Some(name) = namespace.name.to_str() else {
+                continue;
+            };
+            for task in self
+                .host
+                .list(&Path::new(TASK_DIR).join(name))
+                .unwrap_or_default()
+            {
                 if let (true, Some(id)) = (task.is_dir, task.name.to_str()) {
                     self.tasks.insert(id.to_string(), name.to_string());
                 }
@@ -178,9 +189,15 @@ impl<'a> ContextReader<'a> {
                 }
                 Layout::Lxc => {
                     let name = names.last().copied().unwrap_or_default();
-                    info.context.app = Some(escape_name(name.strip_prefix(b"lxc.payload.").unwrap_or(name)));
+                    info.context.app = Some(escape_name(
+                        name.strip_prefix(b"lxc.payload.").unwrap_or(name),
+                    ));
                 }
-                Layout::Config | Layout::Docker | Layout::Cri | Layout::Podman | Layout::Kubepods => {
+                Layout::Config
+                | Layout::Docker
+                | Layout::Cri
+                | Layout::Podman
+                | Layout::Kubepods => {
                     if let Some(id) = id {
                         self.read_docker(&id, &mut info);
                         self.read_bundle(&id, &mut info);
@@ -193,7 +210,11 @@ impl<'a> ContextReader<'a> {
         if let Some((_, given)) = self.entries.iter().find(|(glob, _)| glob.matches(&path)) {
             info.context = merge(given.clone(), info.context);
         }
-        for text in [&mut info.context.owner, &mut info.context.image, &mut info.context.app] {
+        for text in [
+            &mut info.context.owner,
+            &mut info.context.image,
+            &mut info.context.app,
+        ] {
             *text = text.take().filter(|t| !t.is_empty()).map(|t| shorten(&t));
         }
         info
@@ -201,27 +222,53 @@ impl<'a> ContextReader<'a> {
 
     fn read_docker(&self, id: &str, info: &mut RuntimeInfo) {
         let dir = self.docker_dir.join("containers").join(id);
-        let Some(container) = self.json::<DockerContainer>(&dir.join("config.v2.json")) else { return };
+        let Some(container) = self.json::<DockerContainer>(&dir.join("config.v2.json")) else {
+            return;
+        };
         let labels = &container.config.labels;
         let context = Context {
-            owner: label(labels, &["io.kubernetes.pod.namespace", "com.docker.compose.project", "com.docker.stack.namespace"]),
+            owner: label(
+                labels,
+                &[
+                    "io.kubernetes.pod.namespace",
+                    "com.docker.compose.project",
+                    "com.docker.stack.namespace",
+                ],
+            ),
             image: container.config.image,
-            app: label(labels, &["io.kubernetes.container.name", "com.docker.compose.service"])
-                .or_else(|| container.name.map(|name| name.trim_start_matches('/').to_string())),
+            app: label(
+                labels,
+                &["io.kubernetes.container.name", "com.docker.compose.service"],
+            )
+            .or_else(|| {
+                container
+                    .name
+                    .map(|name| name.trim_start_matches('/').to_string())
+            }),
             ..Context::default()
         };
-        info.sandbox |= label(labels, &["io.kubernetes.docker.type"]).as_deref() == Some("podsandbox");
+        info.sandbox |=
+            label(labels, &["io.kubernetes.docker.type"]).as_deref() == Some("podsandbox");
         if let Some(host) = self.json::<DockerHostConfig>(&dir.join("hostconfig.json")) {
-            info.context.memory_bytes = host.memory.and_then(|m| u64::try_from(m).ok()).filter(|&m| m > 0);
+            info.context.memory_bytes = host
+                .memory
+                .and_then(|m| u64::try_from(m).ok())
+                .filter(|&m| m > 0);
             info.cpuset_cpus = host.cpuset_cpus.filter(|c| !c.is_empty());
-            info.shares = host.cpu_shares.and_then(|s| u64::try_from(s).ok()).filter(|&s| s > 0);
+            info.shares = host
+                .cpu_shares
+                .and_then(|s| u64::try_from(s).ok())
+                .filter(|&s| s > 0);
         }
         info.context = merge(context, std::mem::take(&mut info.context));
     }
 
     fn read_bundle(&self, id: &str, info: &mut RuntimeInfo) {
         if let Some(namespace) = self.tasks.get(id) {
-            let path = Path::new(TASK_DIR).join(namespace).join(id).join("config.json");
+            let path = Path::new(TASK_DIR)
+                .join(namespace)
+                .join(id)
+                .join("config.json");
             if let Some(bundle) = self.json(&path) {
                 take_bundle(bundle, info);
             }
@@ -237,17 +284,28 @@ impl<'a> ContextReader<'a> {
             }
         }
         if let Some(stored) = self.stored().get(id) {
-            let metadata: StoredMetadata = serde_json::from_str(&stored.metadata).unwrap_or_default();
+            let metadata: StoredMetadata =
+                serde_json::from_str(&stored.metadata).unwrap_or_default();
             let name = metadata.name.or_else(|| stored.names.first().cloned());
-            let context = Context { image: metadata.image_name, app: name, ..Context::default() };
+            let context = Context {
+                image: metadata.image_name,
+                app: name,
+                ..Context::default()
+            };
             info.context = merge(std::mem::take(&mut info.context), context);
         }
     }
 
     fn stored(&mut self) -> &BTreeMap<String, StoredContainer> {
         if self.stored.is_none() {
-            let list = self.json::<Vec<StoredContainer>>(&Path::new(STORAGE_DIRS[0]).join("containers.json"));
-            self.stored = Some(list.unwrap_or_default().into_iter().map(|c| (c.id.clone(), c)).collect());
+            let list = self
+                .json::<Vec<StoredContainer>>(&Path::new(STORAGE_DIRS[0]).join("containers.json"));
+            self.stored = Some(
+                list.unwrap_or_default()
+                    .into_iter()
+                    .map(|c| (c.id.clone(), c))
+                    .collect(),
+            );
         }
         self.stored.get_or_insert_default()
     }
@@ -255,12 +313,17 @@ impl<'a> ContextReader<'a> {
     fn read_unit(&self, names: &[&[u8]], context: &mut Context) {
         let [.., slice, unit] = names else { return };
         let user = UNIT_DIRS.iter().find_map(|dir| {
-            let text = self.host.text(&Path::new(dir).join(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(unit)))?;
+            let text = self.host.text(
+                &Path::new(dir).join(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(unit)),
+            )?;
             let user = text.lines().rev().find_map(|l| l.strip_prefix("User="))?;
             Some(user.trim().to_string())
         });
         context.owner = user.or_else(|| Some(escape_name(slice)));
-        let stem = unit.strip_suffix(b".service").or_else(|| unit.strip_suffix(b".scope")).unwrap_or(unit);
+        let stem = unit
+            .strip_suffix(b".service")
+            .or_else(|| unit.strip_suffix(b".scope"))
+            .unwrap_or(unit);
         context.app = Some(escape_name(stem));
     }
 
@@ -284,19 +347,42 @@ fn read_drop_in(host: &dyn Host, path: &Path) -> Result<Vec<(Glob, Context)>, St
 /// Reads an operator's file. An error begins with `:LINE: ` where the line is
 /// known.
 fn parse_drop_in(bytes: &[u8]) -> Result<Vec<(Glob, Context)>, String> {
-    let text = str::from_utf8(bytes).map_err(|e| format!(": not UTF-8 from byte {} on", e.valid_up_to()))?;
+    let text = str::from_utf8(bytes)
+        .map_err(|e| format!(": not UTF-8 from byte {} on", e.valid_up_to()))?;
     let raw: RawDropIn = toml::from_str(text).map_err(|e| {
-        let line = e.span().map_or(String::new(), |s| format!(":{}", 1 + text[..s.start].matches('\n').count()));
+        let line = e.span().map_or(String::new(), |s| {
+            format!(":{}", 1 + text[..s.start].matches('\n').count())
+        });
         let keys = "expected [[context]] with match, owner, image, app, memory_bytes, network_bps";
-        format!("{line}: {}; {keys}", escape_name(e.message().replace('\n', ", ").as_bytes()))
+        format!(
+            "{line}: {}; {keys}",
+            escape_name(e.message().replace('\n', ", ").as_bytes())
+        )
     })?;
     raw.context
         .into_iter()
         .zip(1..)
         .map(|(e, number)| {
-            let glob = Glob::new(&e.pattern).map_err(|error| format!(": context {number}: {error}"))?;
-            let RawEntry { owner, image, app, memory_bytes, network_bps, .. } = e;
-            Ok((glob, Context { owner, image, app, memory_bytes, network_bps }))
+            let glob =
+                Glob::new(&e.pattern).map_err(|error| format!(": context {number}: {error}"))?;
+            let RawEntry {
+                owner,
+                image,
+                app,
+                memory_bytes,
+                network_bps,
+                ..
+            } = e;
+            Ok((
+                glob,
+                Context {
+                    owner,
+                    image,
+                    app,
+                    memory_bytes,
+                    network_bps,
+                },
+            ))
         })
         .collect()
 }
@@ -324,12 +410,18 @@ fn runtime_id(names: &[&[u8]], found: &Found) -> Option<String> {
 
 /// The name in a path that begins with `prefix`.
 fn named(names: &[&[u8]], prefix: &[u8]) -> Option<String> {
-    names.iter().find(|n| n.starts_with(prefix)).map(|n| escape_name(n))
+    names
+        .iter()
+        .find(|n| n.starts_with(prefix))
+        .map(|n| escape_name(n))
 }
 
 /// Third-party text: printable, bounded.
 fn shorten(text: &str) -> String {
-    let end = (0..=text.len().min(LONGEST_TEXT)).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    let end = (0..=text.len().min(LONGEST_TEXT))
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0);
     escape_name(&text.as_bytes()[..end])
 }
 
@@ -406,31 +498,63 @@ struct BundleCpu {
 fn take_bundle(bundle: Bundle, info: &mut RuntimeInfo) {
     let annotations = &bundle.annotations;
     let context = Context {
-        owner: label(annotations, &["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"]),
+        owner: label(
+            annotations,
+            &[
+                "io.kubernetes.cri.sandbox-namespace",
+                "io.kubernetes.pod.namespace",
+            ],
+        ),
         image: label(
             annotations,
-            &["io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName", "io.kubernetes.cri-o.Image", "org.opencontainers.image.ref.name"],
+            &[
+                "io.kubernetes.cri.image-name",
+                "io.kubernetes.cri-o.ImageName",
+                "io.kubernetes.cri-o.Image",
+                "org.opencontainers.image.ref.name",
+            ],
         ),
         app: label(
             annotations,
-            &["io.kubernetes.cri.container-name", "io.kubernetes.container.name", "org.opencontainers.image.title"],
+            &[
+                "io.kubernetes.cri.container-name",
+                "io.kubernetes.container.name",
+                "org.opencontainers.image.title",
+            ],
         ),
         memory_bytes: None,
-        network_bps: label(annotations, &["kubernetes.io/egress-bandwidth", "kubernetes.io/ingress-bandwidth"])
-            .and_then(|text| parse_quantity(&text)),
+        network_bps: label(
+            annotations,
+            &[
+                "kubernetes.io/egress-bandwidth",
+                "kubernetes.io/ingress-bandwidth",
+            ],
+        )
+        .and_then(|text| parse_quantity(&text)),
     };
-    let role = label(annotations, &["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"]);
+    let role = label(
+        annotations,
+        &[
+            "io.kubernetes.cri.container-type",
+            "io.kubernetes.cri-o.ContainerType",
+        ],
+    );
     info.sandbox |= role.as_deref() == Some("sandbox");
     info.context = merge(std::mem::take(&mut info.context), context);
     if let Some(cpu) = bundle.linux.and_then(|l| l.resources).and_then(|r| r.cpu) {
         info.shares = info.shares.or(cpu.shares);
-        info.cpuset_cpus = info.cpuset_cpus.take().or(cpu.cpus.filter(|c| !c.is_empty()));
+        info.cpuset_cpus = info
+            .cpuset_cpus
+            .take()
+            .or(cpu.cpus.filter(|c| !c.is_empty()));
     }
 }
 
 /// A Kubernetes quantity, e.g. `10M`, `1Gi`; whole numbers only.
 fn parse_quantity(text: &str) -> Option<u64> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let factor = match unit {
         "" => 1,

@@ -23,19 +23,19 @@
 //! walk; one that vanishes is left out.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::context::{ContextReader, RuntimeInfo};
 use super::glob::Places;
 use super::layouts::{self, Found};
 use super::managers::Owners;
 use super::request::{Quota, RequestFacts, request};
+use super::tree::is_gone;
 use super::{
-    Container, ContainerKey, ContainerRule, CpusetDir, Fence, Hierarchy, HierarchyError, Host, Layout, Version,
-    affinity, home, mounts, usage,
+    Container, ContainerKey, ContainerRule, CpusetDir, CpusetTree, Fence, Hierarchy,
+    HierarchyError, Host, Layout, Version, affinity, home, mounts, usage,
 };
 use crate::cpuset::CpuSet;
 use crate::report::escape_name;
@@ -78,6 +78,20 @@ struct Candidate {
     found: Option<Found>,
 }
 
+impl Observation {
+    /// Checks that the cpuset controller reaches the containers.
+    ///
+    /// # Errors
+    /// If containers were found and none has cpuset files: the missing
+    /// controller, the command that enables it and its effect.
+    pub fn check_cpuset(&self) -> Result<(), HierarchyError> {
+        match self.blocked.first() {
+            Some(first) if self.containers.is_empty() => Err(first.error.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Looks at the host's containers.
 ///
 /// `originals`: each container's cpuset before cpufence first wrote it, from
@@ -103,7 +117,7 @@ struct Observer<'a> {
     hierarchy: &'a Hierarchy,
     rules: &'a [ContainerRule],
     originals: &'a BTreeMap<ContainerKey, CpuSet>,
-    boot_id: String,
+    tree: CpusetTree<'a>,
     context: ContextReader<'a>,
     owners: Owners,
     /// Whether memory nodes matter.
@@ -138,7 +152,14 @@ impl<'a> Observer<'a> {
             hierarchy,
             rules,
             originals,
-            boot_id: host.text(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default(),
+            tree: CpusetTree {
+                host,
+                mount: hierarchy.cpuset.point.clone(),
+                version: hierarchy.version,
+                boot_id: host
+                    .text(Path::new("/proc/sys/kernel/random/boot_id"))
+                    .unwrap_or_default(),
+            },
             context: ContextReader::new(host),
             owners: Owners::read(host),
             nodes: home::has_several_nodes(host),
@@ -152,7 +173,12 @@ impl<'a> Observer<'a> {
     }
 
     fn finish(mut self) -> Observation {
-        let managed: Vec<Vec<u8>> = self.out.containers.iter().map(|c| c.dir().path.clone()).collect();
+        let managed: Vec<Vec<u8>> = self
+            .out
+            .containers
+            .iter()
+            .map(|c| c.dir().path.clone())
+            .collect();
         // CPUs of an exclusive sibling that is no container of ours are out of reach.
         for container in &mut self.out.containers {
             let parent = self.parents.get(parent_path(&container.dir().path));
@@ -165,11 +191,20 @@ impl<'a> Observer<'a> {
         self.out.containers.sort_by(|a, b| a.id.cmp(&b.id));
         self.out.blocked.sort_by(|a, b| a.id.cmp(&b.id));
         self.out.notes.append(&mut self.context.notes);
+        let blocked = self
+            .out
+            .blocked
+            .iter()
+            .map(|b| format!("{}: cannot be fenced: {}", b.id, b.error));
+        self.out.notes.extend(blocked);
         self.out
     }
 
     fn note(&mut self, path: &Path, what: impl std::fmt::Display) {
-        self.out.notes.push(format!("{}: {what}", escape_name(path.as_os_str().as_bytes())));
+        self.out.notes.push(format!(
+            "{}: {what}",
+            escape_name(path.as_os_str().as_bytes())
+        ));
     }
 
     /// All containers, in the order of the walk.
@@ -178,7 +213,8 @@ impl<'a> Observer<'a> {
         let mut found = Vec::new();
         self.walk(&mut Vec::new(), &places, &mut found);
         if self.directories > MOST_DIRECTORIES {
-            let text = format!("more than {MOST_DIRECTORIES} directories: the rest was not looked at");
+            let text =
+                format!("more than {MOST_DIRECTORIES} directories: the rest was not looked at");
             self.note(&self.hierarchy.cpuset.point, text);
         }
         found
@@ -203,18 +239,37 @@ impl<'a> Observer<'a> {
     }
 
     /// Takes one directory, or goes on below it.
-    fn visit(&mut self, names: &mut Vec<Vec<u8>>, inode: u64, places: &[Places], found: &mut Vec<Candidate>) {
+    fn visit(
+        &mut self,
+        names: &mut Vec<Vec<u8>>,
+        inode: u64,
+        places: &[Places],
+        found: &mut Vec<Candidate>,
+    ) {
         let name = names.last().map(Vec::as_slice).unwrap_or_default();
-        let places: Vec<Places> =
-            self.rules.iter().zip(places).map(|(rule, places)| rule.glob.step(places, name)).collect();
-        let rule = self.rules.iter().zip(&places).position(|(rule, places)| rule.glob.accepts(places));
+        let places: Vec<Places> = self
+            .rules
+            .iter()
+            .zip(places)
+            .map(|(rule, places)| rule.glob.step(places, name))
+            .collect();
+        let rule = self
+            .rules
+            .iter()
+            .zip(&places)
+            .position(|(rule, places)| rule.glob.accepts(places));
         let dead = !self.rules.is_empty() && places.iter().all(Places::is_dead);
         if dead {
             return;
         }
         let slices: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
         let known = self.classify(&slices);
-        let candidate = |names: &[Vec<u8>]| Candidate { names: names.to_vec(), inode, rule, found: known.clone() };
+        let candidate = |names: &[Vec<u8>]| Candidate {
+            names: names.to_vec(),
+            inode,
+            rule,
+            found: known.clone(),
+        };
         let is_unit = known.as_ref().is_some_and(|f| f.layout == Layout::Systemd);
         if rule.is_some() || (self.rules.is_empty() && known.is_some() && !is_unit) {
             return found.push(candidate(names));
@@ -232,7 +287,10 @@ impl<'a> Observer<'a> {
     fn classify(&self, names: &[&[u8]]) -> Option<Found> {
         layouts::classify(names).or_else(|| {
             let task = self.context.is_task(names);
-            task.then(|| Found { layout: Layout::Cri, runtime_id: String::new() })
+            task.then(|| Found {
+                layout: Layout::Cri,
+                runtime_id: String::new(),
+            })
         })
     }
 
@@ -258,14 +316,20 @@ impl<'a> Observer<'a> {
             Ok(Some(tree)) => tree,
             Ok(None) => {
                 let dir = hierarchy.dir(parent_path(&path));
-                return self.out.blocked.push(Blocked { id, error: HierarchyError::not_enabled(dir) });
+                return self.out.blocked.push(Blocked {
+                    id,
+                    error: HierarchyError::not_enabled(dir),
+                });
             }
             Err(error) if is_gone(&error) => return,
-            Err(error) => return self.note(&hierarchy.dir(&path), format_args!("left out: {error}")),
+            Err(error) => {
+                return self.note(&hierarchy.dir(&path), format_args!("left out: {error}"));
+            }
         };
         let own = &tree.cpusets[0];
-        let population = affinity::read_population(host, hierarchy, &tree.dirs, self.sample);
-        let unready = hierarchy.version == Version::V1 && (own.cpus.is_empty() || own.mems.is_empty());
+        let population = affinity::read_population(&self.tree, &tree.dirs, self.sample);
+        let unready =
+            hierarchy.version == Version::V1 && (own.cpus.is_empty() || own.mems.is_empty());
         if population.threads == 0 && (rule.is_none() || unready) {
             return;
         }
@@ -281,18 +345,26 @@ impl<'a> Observer<'a> {
             ancestor_quota: parent.quota,
             original: self.originals.get(&own.key).unwrap_or(&own.cpus),
             parent: &parent.effective,
-            share: kubepods.then(|| usage::read_share(host, hierarchy, &path, info.shares)).flatten(),
+            share: kubepods
+                .then(|| usage::read_share(host, hierarchy, &path, info.shares))
+                .flatten(),
         });
-        if let Some(cpus) = rule.and_then(|r| r.cpus).filter(|&c| request.cpus.is_some_and(|r| r < c)) {
+        if let Some(cpus) = rule
+            .and_then(|r| r.cpus)
+            .filter(|&c| request.cpus.is_some_and(|r| r < c))
+        {
             let have = parent.effective.len();
-            self.out.notes.push(format!("{id}: cpus = {cpus} is more than the {have} that its parent directory has"));
+            self.out.notes.push(format!(
+                "{id}: cpus = {cpus} is more than the {have} that its parent directory has"
+            ));
         }
         let limit = match (own_quota, parent.quota) {
             (Some(own), Some(other)) => Some(own.tightest(other)),
             (own, other) => own.or(other),
         };
         let RuntimeInfo { mut context, .. } = info;
-        context.memory_bytes = usage::read_memory_limit(host, hierarchy, &path).or(context.memory_bytes);
+        context.memory_bytes =
+            usage::read_memory_limit(host, hierarchy, &path).or(context.memory_bytes);
         let layout = match (&candidate.found, rule) {
             (_, Some(_)) | (None, _) => Layout::Config,
             (Some(found), None) => found.layout,
@@ -308,7 +380,10 @@ impl<'a> Observer<'a> {
             usage_ns: usage::read_usage_ns(host, hierarchy, &path),
             throttling: usage::read_throttling(host, hierarchy, &path),
             context,
-            home: self.nodes.then(|| home::read_home(host, hierarchy, &path)).flatten(),
+            home: self
+                .nodes
+                .then(|| home::read_home(host, hierarchy, &path))
+                .flatten(),
             pinned: population.pinned,
             fence,
             subtree: tree.cpusets,
@@ -325,9 +400,16 @@ impl<'a> Observer<'a> {
             Some("the settings say fixed = true".to_string())
         } else if let Some(owner) = owner {
             Some(owner.to_string())
-        } else if let Some((dir, state)) = tree.cpusets.iter().find_map(|d| Some((d, d.partition.as_ref()?))) {
+        } else if let Some((dir, state)) = tree
+            .cpusets
+            .iter()
+            .find_map(|d| Some((d, d.partition.as_ref()?)))
+        {
             let state = escape_name(state.as_bytes());
-            Some(format!("{} is a cpuset partition ({state}); write 'member' to its cpuset.cpus.partition", named(dir)))
+            Some(format!(
+                "{} is a cpuset partition ({state}); write 'member' to its cpuset.cpus.partition",
+                named(dir)
+            ))
         } else if let Some(dir) = tree.cpusets.iter().find(|d| d.exclusive && rule.is_none()) {
             Some(format!(
                 "{} is exclusive (cpuset.cpu_exclusive), so another manager owns it; name it in [[containers]] to fence it",
@@ -351,7 +433,11 @@ impl<'a> Observer<'a> {
         if let Some(parent) = self.parents.get(path) {
             return parent.clone();
         }
-        let above = if path.is_empty() { None } else { Some(self.parent(parent_path(path))) };
+        let above = if path.is_empty() {
+            None
+        } else {
+            Some(self.parent(parent_path(path)))
+        };
         let parent = Parent {
             effective: match &above {
                 None => self.out.root_effective.clone(),
@@ -376,8 +462,14 @@ impl<'a> Observer<'a> {
             // A child can be exclusive only below an exclusive parent.
             return Vec::new();
         }
-        let entries = self.host.list(&self.hierarchy.dir(path)).unwrap_or_default();
-        let children = entries.iter().filter(|e| e.is_dir).map(|e| mounts::join(path, e.name.as_bytes()));
+        let entries = self
+            .host
+            .list(&self.hierarchy.dir(path))
+            .unwrap_or_default();
+        let children = entries
+            .iter()
+            .filter(|e| e.is_dir)
+            .map(|e| mounts::join(path, e.name.as_bytes()));
         children
             .filter(|child| self.flag(child, "cpu_exclusive"))
             .filter_map(|child| Some((self.list_file(&child, "cpus").ok()?, child)))
@@ -385,19 +477,21 @@ impl<'a> Observer<'a> {
             .collect()
     }
 
-    fn file(&self, path: &[u8], name: &str) -> std::path::PathBuf {
-        self.hierarchy.dir(path).join(self.hierarchy.cpuset_file(name))
+    fn file(&self, path: &[u8], name: &str) -> PathBuf {
+        self.hierarchy.dir(path).join(format!("cpuset.{name}"))
     }
 
     fn flag(&self, path: &[u8], name: &str) -> bool {
-        self.host.text(&self.file(path, name)).is_some_and(|text| text.trim() == "1")
+        self.host
+            .text(&self.file(path, name))
+            .is_some_and(|text| text.trim() == "1")
     }
 
     fn list_file(&self, path: &[u8], name: &str) -> io::Result<CpuSet> {
         let bytes = self.host.read(&self.file(path, name))?;
         let text = str::from_utf8(&bytes).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?;
         CpuSet::parse_list(text).map_err(|error| {
-            io::Error::new(ErrorKind::InvalidData, format!("{}: {error}", self.hierarchy.cpuset_file(name)))
+            io::Error::new(ErrorKind::InvalidData, format!("cpuset.{name}: {error}"))
         })
     }
 
@@ -419,7 +513,9 @@ impl<'a> Observer<'a> {
             (_, false) => above.clone(),
             (_, true) => {
                 let online = self.host.text(Path::new("/sys/devices/system/cpu/online"));
-                online.and_then(|text| CpuSet::parse_list(&text).ok()).unwrap_or_default()
+                online
+                    .and_then(|text| CpuSet::parse_list(&text).ok())
+                    .unwrap_or_default()
             }
         }
     }
@@ -431,28 +527,40 @@ impl<'a> Observer<'a> {
         Ok((!tree.cpusets.is_empty()).then_some(tree))
     }
 
-    fn add_directory(&mut self, tree: &mut Tree, path: &[u8], inode: u64, above: &CpuSet) -> io::Result<()> {
+    fn add_directory(
+        &mut self,
+        tree: &mut Tree,
+        path: &[u8],
+        inode: u64,
+        above: &CpuSet,
+    ) -> io::Result<()> {
         let dir = self.hierarchy.dir(path);
         let effective = match self.list_file(path, "cpus") {
             Ok(cpus) => {
                 let effective = self.effective(path, above);
                 let partition = self.partition(path);
                 tree.cpusets.push(CpusetDir {
-                    key: ContainerKey { boot_id: self.boot_id.clone(), inode },
+                    key: ContainerKey {
+                        boot_id: self.tree.boot_id.clone(),
+                        inode,
+                    },
                     path: path.to_vec(),
                     cpus,
                     effective: effective.clone(),
                     mems: self.host.text(&self.file(path, "mems")).unwrap_or_default(),
-                    exclusive: self.hierarchy.version == Version::V1 && self.flag(path, "cpu_exclusive"),
+                    exclusive: self.hierarchy.version == Version::V1
+                        && self.flag(path, "cpu_exclusive"),
                     partition,
                 });
                 effective
             }
             // v2 without the controller: the nearest ancestor's set holds.
-            Err(error) if error.kind() == ErrorKind::NotFound && self.host.inode(&dir).is_ok() => above.clone(),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.host.inode(&dir).is_ok() => {
+                above.clone()
+            }
             Err(error) => return Err(error),
         };
-        tree.dirs.push((dir.clone(), effective.clone()));
+        tree.dirs.push((path.to_vec(), effective.clone()));
         if tree.dirs.len() > MOST_IN_CONTAINER {
             tree.truncated = true;
             return Ok(());
@@ -485,28 +593,22 @@ struct Tree {
     /// Those with cpuset files.
     cpusets: Vec<CpusetDir>,
     /// All of them, with the CPUs in force.
-    dirs: Vec<(std::path::PathBuf, CpuSet)>,
+    dirs: Vec<(Vec<u8>, CpuSet)>,
     truncated: bool,
 }
 
 fn parent_path(path: &[u8]) -> &[u8] {
-    path.iter().rposition(|&b| b == b'/').map_or(b"", |at| &path[..at])
+    path.iter()
+        .rposition(|&b| b == b'/')
+        .map_or(b"", |at| &path[..at])
 }
 
 /// The display name of a path. `@pool` is the pooled pseudo-container's.
 fn container_id(path: &[u8]) -> String {
     let id = escape_name(path);
-    if id == crate::placement::POOL { id.replace('@', "\\x40") } else { id }
-}
-
-/// Whether an error means that a directory was removed meanwhile.
-fn is_gone(error: &io::Error) -> bool {
-    const ENODEV: i32 = 19;
-    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(ENODEV)
-}
-
-/// The file of the cpuset controller that restores a directory's CPUs, for
-/// checks before the first write.
-pub(super) fn cpus_file(hierarchy: &Hierarchy, path: &[u8]) -> std::path::PathBuf {
-    hierarchy.cpuset.point.join(OsStr::from_bytes(path)).join(hierarchy.cpuset_file("cpus"))
+    if id == crate::placement::POOL {
+        id.replace('@', "\\x40")
+    } else {
+        id
+    }
 }

@@ -104,7 +104,10 @@ impl Glob {
                 _ => Name::One(tokens(part, text)?),
             });
         }
-        Ok(Self { text: text.to_string(), names })
+        Ok(Self {
+            text: text.to_string(),
+            names,
+        })
     }
 
     /// The pattern as written.
@@ -147,7 +150,9 @@ impl Glob {
         if path.is_empty() {
             return false;
         }
-        let end = path.split(|&b| b == b'/').fold(self.start(), |places, name| self.step(&places, name));
+        let end = path
+            .split(|&b| b == b'/')
+            .fold(self.start(), |places, name| self.step(&places, name));
         self.accepts(&end)
     }
 
@@ -171,7 +176,11 @@ fn tokens(part: &str, whole: &str) -> Result<Vec<Token>, GlobError> {
             }
             b'*' => Token::AnyBytes,
             b'?' => Token::AnyByte,
-            b'\\' => Token::Byte(bytes.next().ok_or_else(|| GlobError::TrailingBackslash(whole.to_string()))?),
+            b'\\' => Token::Byte(
+                bytes
+                    .next()
+                    .ok_or_else(|| GlobError::TrailingBackslash(whole.to_string()))?,
+            ),
             byte => Token::Byte(byte),
         });
     }
@@ -297,7 +306,10 @@ mod tests {
         let pattern = format!("{}b", "a*".repeat(100));
         assert!(!matches(&pattern, &"a".repeat(255)));
         let pattern = format!("{}x", "**/a/".repeat(300));
-        assert!(!matches(&pattern, &"a/".repeat(400).trim_end_matches('/').to_string()));
+        assert!(!matches(
+            &pattern,
+            &"a/".repeat(400).trim_end_matches('/').to_string()
+        ));
     }
 
     /// The definition, read literally: exponential, hence for short inputs.
@@ -314,8 +326,12 @@ mod tests {
     fn slow_path(names: &[Name], path: &[&[u8]]) -> bool {
         match (names.split_first(), path.split_first()) {
             (None, rest) => rest.is_none(),
-            (Some((Name::AnyDirectories, rest)), _) => (0..=path.len()).any(|n| slow_path(rest, &path[n..])),
-            (Some((Name::One(tokens), rest)), Some((name, tail))) => slow(tokens, name) && slow_path(rest, tail),
+            (Some((Name::AnyDirectories, rest)), _) => {
+                (0..=path.len()).any(|n| slow_path(rest, &path[n..]))
+            }
+            (Some((Name::One(tokens), rest)), Some((name, tail))) => {
+                slow(tokens, name) && slow_path(rest, tail)
+            }
             _ => false,
         }
     }

@@ -13,16 +13,19 @@ use crate::cpuset::CpuSet;
 
 /// Whether the host has more than one memory node, so that a home matters.
 /// Unknown counts as yes.
-#[must_use]
-pub fn has_several_nodes(host: &dyn Host) -> bool {
+pub(super) fn has_several_nodes(host: &dyn Host) -> bool {
     let online = host.text(Path::new("/sys/devices/system/node/online"));
-    online.and_then(|text| CpuSet::parse_list(&text).ok()).is_none_or(|nodes| nodes.len() != 1)
+    online
+        .and_then(|text| CpuSet::parse_list(&text).ok())
+        .is_none_or(|nodes| nodes.len() != 1)
 }
 
 /// The home node of the container at `path` below the cpuset mount.
-#[must_use]
-pub fn read_home(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option<u32> {
-    let dir = hierarchy.memory.as_ref()?.same_place(&hierarchy.cpuset, path)?;
+pub(super) fn read_home(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option<u32> {
+    let dir = hierarchy
+        .memory
+        .as_ref()?
+        .same_place(&hierarchy.cpuset, path)?;
     parse_home(&host.text(&dir.join("memory.numa_stat"))?)
 }
 
@@ -58,7 +61,10 @@ fn parse_node(word: &str) -> Option<(u32, u64)> {
 
 fn majority(nodes: BTreeMap<u32, u128>) -> Option<u32> {
     let all: u128 = nodes.values().sum();
-    nodes.into_iter().find(|&(_, amount)| 2 * amount > all).map(|(node, _)| node)
+    nodes
+        .into_iter()
+        .find(|&(_, amount)| 2 * amount > all)
+        .map(|(node, _)| node)
 }
 
 #[cfg(test)]
@@ -87,7 +93,10 @@ mod tests {
     fn half_is_no_majority() {
         assert_eq!(parse_home("total=10 N0=5 N1=5\n"), None);
         assert_eq!(parse_home("total=0 N0=0 N1=0\n"), None);
-        assert_eq!(parse_home("anon N0=4 N1=3 N2=3\nfile N0=0 N1=0 N2=0\n"), None);
+        assert_eq!(
+            parse_home("anon N0=4 N1=3 N2=3\nfile N0=0 N1=0 N2=0\n"),
+            None
+        );
         assert_eq!(parse_home(""), None);
     }
 

@@ -31,7 +31,10 @@ pub(crate) struct Found {
 
 impl Found {
     fn new(layout: Layout, id: &[u8]) -> Self {
-        Self { layout, runtime_id: String::from_utf8_lossy(id).into_owned() }
+        Self {
+            layout,
+            runtime_id: String::from_utf8_lossy(id).into_owned(),
+        }
     }
 }
 
@@ -53,7 +56,11 @@ pub(crate) fn classify(names: &[&[u8]]) -> Option<Found> {
         return Some(Found::new(layout, id));
     }
     if let Some((slice, id)) = colon_id(name) {
-        let layout = if is_kubepods(slice) || is_pod(slice) { Layout::Kubepods } else { Layout::Cri };
+        let layout = if is_kubepods(slice) || is_pod(slice) {
+            Layout::Kubepods
+        } else {
+            Layout::Cri
+        };
         return Some(Found::new(layout, id));
     }
     if parent == b"docker" && is_hex(name, 12) {
@@ -65,14 +72,20 @@ pub(crate) fn classify(names: &[&[u8]]) -> Option<Found> {
     if is_step(name, parents) {
         return Some(Found::new(Layout::Slurm, b""));
     }
-    if name.strip_prefix(b"lxc.payload.").is_some_and(|rest| !rest.is_empty())
+    if name
+        .strip_prefix(b"lxc.payload.")
+        .is_some_and(|rest| !rest.is_empty())
         || parent == b"lxc"
         || parent == b"lxc.payload"
     {
         return Some(Found::new(Layout::Lxc, b""));
     }
     if name.len() == 64 && is_hex(name, 64) {
-        let layout = if parent == b"default" { Layout::Cri } else { Layout::Docker };
+        let layout = if parent == b"default" {
+            Layout::Cri
+        } else {
+            Layout::Docker
+        };
         return Some(Found::new(layout, name));
     }
     is_unit(name, parents).then(|| Found::new(Layout::Systemd, b""))
@@ -80,10 +93,17 @@ pub(crate) fn classify(names: &[&[u8]]) -> Option<Found> {
 
 /// Whether `names` is at or below a `kubepods` directory.
 pub(crate) fn is_in_kubepods(names: &[&[u8]]) -> bool {
-    names.iter().any(|name| is_kubepods(name)) || names.last().and_then(|n| colon_id(n)).is_some_and(|(s, _)| is_pod(s))
+    names.iter().any(|name| is_kubepods(name))
+        || names
+            .last()
+            .and_then(|n| colon_id(n))
+            .is_some_and(|(s, _)| is_pod(s))
 }
 
-fn split_after<'a, 'n>(names: &'a [&'n [u8]], is: fn(&[u8]) -> bool) -> Option<(&'n [u8], &'a [&'n [u8]])> {
+fn split_after<'a, 'n>(
+    names: &'a [&'n [u8]],
+    is: fn(&[u8]) -> bool,
+) -> Option<(&'n [u8], &'a [&'n [u8]])> {
     let at = names.iter().position(|name| is(name))?;
     Some((names[at], &names[at + 1..]))
 }
@@ -100,7 +120,9 @@ fn is_pod(name: &[u8]) -> bool {
 
 /// The id of a container right below a pod.
 fn kubernetes_id(name: &[u8]) -> Option<&[u8]> {
-    prefixed_id(name).map(|(_, id)| id).or_else(|| is_hex(name, 12).then_some(name))
+    prefixed_id(name)
+        .map(|(_, id)| id)
+        .or_else(|| is_hex(name, 12).then_some(name))
 }
 
 /// `PREFIX-ID`, with or without `.scope`, of a known runtime.
@@ -122,11 +144,15 @@ fn colon_id(name: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn is_hex(text: &[u8], least: usize) -> bool {
-    (least..=64).contains(&text.len()) && text.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
+    (least..=64).contains(&text.len())
+        && text
+            .iter()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
 }
 
 fn is_step(name: &[u8], parents: &[&[u8]]) -> bool {
-    let slurm = |n: &[u8]| n == b"slurm" || n.starts_with(b"slurm_") || n.ends_with(b"slurmstepd.scope");
+    let slurm =
+        |n: &[u8]| n == b"slurm" || n.starts_with(b"slurm_") || n.ends_with(b"slurmstepd.scope");
     name.starts_with(b"step_")
         && parents.last().is_some_and(|p| p.starts_with(b"job_"))
         && parents.iter().any(|p| slurm(p))
@@ -143,9 +169,35 @@ fn is_unit(name: &[u8], parents: &[&[u8]]) -> bool {
 /// Whether a unit runs containers or keeps the host alive.
 fn is_system_unit(name: &[u8]) -> bool {
     const PREFIXES: [&[u8]; 30] = [
-        b"NetworkManager", b"buildkit", b"conmon", b"containerd", b"cpufence", b"cri-", b"crio", b"dbus", b"docker",
-        b"emergency", b"getty@", b"incus", b"init", b"irqbalance", b"k0s", b"k3s", b"kubelet", b"libvirt", b"lxc",
-        b"lxd", b"nomad", b"podman", b"polkit", b"rke2", b"serial-getty@", b"session-", b"slurm", b"snap.", b"ssh",
+        b"NetworkManager",
+        b"buildkit",
+        b"conmon",
+        b"containerd",
+        b"cpufence",
+        b"cri-",
+        b"crio",
+        b"dbus",
+        b"docker",
+        b"emergency",
+        b"getty@",
+        b"incus",
+        b"init",
+        b"irqbalance",
+        b"k0s",
+        b"k3s",
+        b"kubelet",
+        b"libvirt",
+        b"lxc",
+        b"lxd",
+        b"nomad",
+        b"podman",
+        b"polkit",
+        b"rke2",
+        b"serial-getty@",
+        b"session-",
+        b"slurm",
+        b"snap.",
+        b"ssh",
         b"systemd-",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name.starts_with(b"user@")
@@ -177,13 +229,37 @@ mod tests {
             ("system.slice:docker:ID".into(), Layout::Cri),
             ("machine.slice/libpod-ID.scope".into(), Layout::Podman),
             ("libpod_parent/libpod-ID".into(), Layout::Podman),
-            ("user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope".into(), Layout::Podman),
-            ("kubepods/burstable/pod8b4b7d6a-1111/ID".into(), Layout::Kubepods),
+            (
+                "user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope".into(),
+                Layout::Podman,
+            ),
+            (
+                "kubepods/burstable/pod8b4b7d6a-1111/ID".into(),
+                Layout::Kubepods,
+            ),
             ("kubepods/pod8b4b7d6a-1111/ID".into(), Layout::Kubepods),
-            ("kubepods/besteffort/pod8b4b7d6a-1111/crio-ID".into(), Layout::Kubepods),
-            (format!("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{pod}.slice/cri-containerd-ID.scope"), Layout::Kubepods),
-            (format!("kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{pod}.slice/crio-ID.scope"), Layout::Kubepods),
-            (format!("system.slice/containerd.service/kubepods-besteffort-pod{pod}.slice:cri-containerd:ID"), Layout::Kubepods),
+            (
+                "kubepods/besteffort/pod8b4b7d6a-1111/crio-ID".into(),
+                Layout::Kubepods,
+            ),
+            (
+                format!(
+                    "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{pod}.slice/cri-containerd-ID.scope"
+                ),
+                Layout::Kubepods,
+            ),
+            (
+                format!(
+                    "kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{pod}.slice/crio-ID.scope"
+                ),
+                Layout::Kubepods,
+            ),
+            (
+                format!(
+                    "system.slice/containerd.service/kubepods-besteffort-pod{pod}.slice:cri-containerd:ID"
+                ),
+                Layout::Kubepods,
+            ),
         ] {
             assert_eq!(layout(&path), Some((expected, ID.to_string())), "{path}");
         }
@@ -191,13 +267,19 @@ mod tests {
             ("slurm/uid_1000/job_12/step_0", Layout::Slurm),
             ("slurm_node1/uid_1000/job_12/step_batch", Layout::Slurm),
             ("system.slice/slurmstepd.scope/job_12/step_3", Layout::Slurm),
-            ("system.slice/node1_slurmstepd.scope/job_12/step_3", Layout::Slurm),
+            (
+                "system.slice/node1_slurmstepd.scope/job_12/step_3",
+                Layout::Slurm,
+            ),
             ("lxc/web", Layout::Lxc),
             ("lxc.payload.web", Layout::Lxc),
             ("lxc.payload/web", Layout::Lxc),
             ("system.slice/postgres.service", Layout::Systemd),
             ("machine.slice/machine-db.scope", Layout::Systemd),
-            ("system.slice/system-app.slice/app@1.service", Layout::Systemd),
+            (
+                "system.slice/system-app.slice/app@1.service",
+                Layout::Systemd,
+            ),
         ] {
             assert_eq!(layout(path), Some((expected, String::new())), "{path}");
         }
@@ -206,16 +288,41 @@ mod tests {
     #[test]
     fn directories_in_which_others_create_containers_are_not_containers() {
         for path in [
-            "docker", "docker/buildkit", "system.slice", "machine.slice", "kubepods", "kubepods/burstable",
-            "kubepods/burstable/pod8b4b7d6a-1111", "kubepods.slice/kubepods-burstable.slice",
-            "kubepods.slice/kubepods-pod8b4b.slice", "slurm", "slurm/uid_1", "slurm/uid_1/job_2",
-            "system.slice/slurmstepd.scope", "system.slice/slurmstepd.scope/job_3", "lxc", "lxc.payload",
-            "lxc.monitor.web", "system.slice/docker.service", "system.slice/containerd.service",
-            "system.slice/systemd-journald.service", "system.slice/ssh.service", "init.scope",
-            "user.slice/user-0.slice/session-1.scope", "user.slice/user-1000.slice/user@1000.service",
-            "machine.slice/libpod-conmon-ID.scope", "system.slice/crio-conmon-ID.scope", "libpod_parent", "default",
-            "default/web", "k8s.io", "a/step_1", "kubepods/burstable/ID", "kubepods/pod1/other",
-            "docker/0123456789AB", "x/0123456789abcdef",
+            "docker",
+            "docker/buildkit",
+            "system.slice",
+            "machine.slice",
+            "kubepods",
+            "kubepods/burstable",
+            "kubepods/burstable/pod8b4b7d6a-1111",
+            "kubepods.slice/kubepods-burstable.slice",
+            "kubepods.slice/kubepods-pod8b4b.slice",
+            "slurm",
+            "slurm/uid_1",
+            "slurm/uid_1/job_2",
+            "system.slice/slurmstepd.scope",
+            "system.slice/slurmstepd.scope/job_3",
+            "lxc",
+            "lxc.payload",
+            "lxc.monitor.web",
+            "system.slice/docker.service",
+            "system.slice/containerd.service",
+            "system.slice/systemd-journald.service",
+            "system.slice/ssh.service",
+            "init.scope",
+            "user.slice/user-0.slice/session-1.scope",
+            "user.slice/user-1000.slice/user@1000.service",
+            "machine.slice/libpod-conmon-ID.scope",
+            "system.slice/crio-conmon-ID.scope",
+            "libpod_parent",
+            "default",
+            "default/web",
+            "k8s.io",
+            "a/step_1",
+            "kubepods/burstable/ID",
+            "kubepods/pod1/other",
+            "docker/0123456789AB",
+            "x/0123456789abcdef",
         ] {
             assert_eq!(layout(path), None, "{path}");
         }

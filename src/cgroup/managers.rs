@@ -41,7 +41,11 @@ impl Owners {
     pub(crate) fn read(host: &dyn Host) -> Self {
         let exists = |path: &str| host.inode(Path::new(path)).is_ok();
         let koordinator_files = exists("/run/koordlet") || exists("/var/run/koordlet");
-        let names = if koordinator_files || exists(NRI_STATE) { process_names(host) } else { BTreeSet::new() };
+        let names = if koordinator_files || exists(NRI_STATE) {
+            process_names(host)
+        } else {
+            BTreeSet::new()
+        };
         Self::with_processes(host, &names)
     }
 
@@ -53,25 +57,41 @@ impl Owners {
                  set cpuManagerPolicy: none to let cpufence do it"
             )
         });
-        let nri = names.iter().find(|n| n.starts_with("nri-resource-po")).map(|name| {
-            format!("the NRI plugin {name} sets its cpuset; remove the plugin to let cpufence do it")
-        });
+        let nri = names
+            .iter()
+            .find(|n| n.starts_with("nri-resource-po"))
+            .map(|name| {
+                format!(
+                    "the NRI plugin {name} sets its cpuset; remove the plugin to let cpufence do it"
+                )
+            });
         let koordinator = names.contains("koordlet").then(|| {
             "Koordinator's koordlet sets its cpuset; turn off its CPU features to let cpufence do it".to_string()
         });
         let slurm = SLURM_CONFIGS.iter().find(|path| constrains_cores(host, path)).map(|path| {
             format!("Slurm sets its cpuset ({path}: ConstrainCores=yes); set it to no to let cpufence do it")
         });
-        Self { kubelet, nri, koordinator, slurm }
+        Self {
+            kubelet,
+            nri,
+            koordinator,
+            slurm,
+        }
     }
 
     /// Who owns the cpuset of a container found as `layout`.
     pub(crate) fn of(&self, layout: Layout) -> Option<&str> {
         let owner = match layout {
-            Layout::Kubepods => self.kubelet.as_ref().or(self.nri.as_ref()).or(self.koordinator.as_ref()),
+            Layout::Kubepods => self
+                .kubelet
+                .as_ref()
+                .or(self.nri.as_ref())
+                .or(self.koordinator.as_ref()),
             Layout::Cri => self.nri.as_ref(),
             Layout::Slurm => self.slurm.as_ref(),
-            Layout::Config | Layout::Docker | Layout::Podman | Layout::Systemd | Layout::Lxc => None,
+            Layout::Config | Layout::Docker | Layout::Podman | Layout::Systemd | Layout::Lxc => {
+                None
+            }
         };
         owner.map(String::as_str)
     }
@@ -92,12 +112,15 @@ fn kubelet_static(host: &dyn Host) -> Option<&'static str> {
         return (state.policy == "static").then_some(KUBELET_STATE);
     }
     let text = host.text(Path::new(KUBELET_CONFIG))?;
-    let policy = text.lines().find_map(|line| line.trim().strip_prefix("cpuManagerPolicy:"))?;
+    let policy = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("cpuManagerPolicy:"))?;
     (policy.trim().trim_matches(['"', '\'']) == "static").then_some(KUBELET_CONFIG)
 }
 
 fn constrains_cores(host: &dyn Host, path: &str) -> bool {
-    setting(host, path, "ConstrainCores").is_some_and(|v| v.eq_ignore_ascii_case("yes") || v.eq_ignore_ascii_case("true"))
+    setting(host, path, "ConstrainCores")
+        .is_some_and(|v| v.eq_ignore_ascii_case("yes") || v.eq_ignore_ascii_case("true"))
 }
 
 /// The value of `key=value` in a file with `#` comments; keys in any case.
@@ -105,13 +128,19 @@ pub(crate) fn setting(host: &dyn Host, path: &str, key: &str) -> Option<String> 
     let text = host.text(Path::new(path))?;
     text.lines().rev().find_map(|line| {
         let (name, value) = line.split('#').next()?.split_once('=')?;
-        name.trim().eq_ignore_ascii_case(key).then(|| value.trim().trim_matches(['"', '\'']).to_string())
+        name.trim()
+            .eq_ignore_ascii_case(key)
+            .then(|| value.trim().trim_matches(['"', '\'']).to_string())
     })
 }
 
 /// The names (`comm`, at most 15 bytes) of all processes.
 pub(crate) fn process_names(host: &dyn Host) -> BTreeSet<String> {
     let entries = host.list(Path::new("/proc")).unwrap_or_default();
-    let pids = entries.iter().filter_map(|e| e.name.to_str()).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
-    pids.filter_map(|pid| host.text(&Path::new("/proc").join(pid).join("comm"))).collect()
+    let pids = entries
+        .iter()
+        .filter_map(|e| e.name.to_str())
+        .filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    pids.filter_map(|pid| host.text(&Path::new("/proc").join(pid).join("comm")))
+        .collect()
 }

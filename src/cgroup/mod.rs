@@ -4,7 +4,7 @@
 //! `fs.rs` is the edge: every read and write of a cgroup file goes through it,
 //! under a root directory.
 
-pub mod affinity;
+mod affinity;
 pub mod apply;
 mod context;
 mod discover;
@@ -28,10 +28,10 @@ pub mod writes;
 pub use apply::{Applied, FenceError, Fenced, fence};
 pub use discover::{Blocked, Observation, observe};
 pub use fs::{Entry, Host, RealHost};
-pub use restore::{RestoreReport, restore};
 pub use glob::{Glob, GlobError, Places};
-pub use mounts::{Hierarchy, HierarchyError, Mount, read_hierarchy};
+pub use mounts::{Hierarchy, HierarchyError, Mount};
 pub use request::{Quota, RequestFacts, Share, request};
+pub use restore::{RestoreReport, restore};
 pub use rules::ContainerRule;
 pub use tree::CpusetTree;
 pub use types::{

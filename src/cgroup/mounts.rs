@@ -89,25 +89,16 @@ pub struct Hierarchy {
     pub memory: Option<Mount>,
     /// The unified hierarchy, in hybrid mode too.
     pub unified: Option<Mount>,
-    /// v1 mounted with `noprefix`: `cpus` in place of `cpuset.cpus`.
-    pub noprefix: bool,
 }
 
 impl Hierarchy {
-    /// The name of a file of the cpuset controller, e.g. `cpus` for
-    /// `cpuset.cpus`.
-    #[must_use]
-    pub fn cpuset_file(&self, name: &str) -> String {
-        if self.noprefix { name.to_string() } else { format!("cpuset.{name}") }
-    }
-
-    /// The name of the file with the CPUs in force.
-    #[must_use]
-    pub fn effective_file(&self) -> String {
-        self.cpuset_file(match self.version {
-            Version::V1 => "effective_cpus",
-            Version::V2 => "cpus.effective",
-        })
+    /// Finds the hierarchies of `host`.
+    ///
+    /// # Errors
+    /// If there is no cpuset controller that children can use: says which
+    /// command changes that, and its effect.
+    pub fn read(host: &dyn Host) -> Result<Self, HierarchyError> {
+        read_hierarchy(host)
     }
 
     /// A directory of the cpuset hierarchy.
@@ -115,13 +106,21 @@ impl Hierarchy {
     pub fn dir(&self, path: &[u8]) -> PathBuf {
         self.cpuset.dir(path)
     }
+
+    /// The file with the CPUs of a directory.
+    #[must_use]
+    pub fn cpus_file(&self, path: &[u8]) -> PathBuf {
+        self.dir(path).join("cpuset.cpus")
+    }
 }
 
 /// Why containers cannot be fenced on this host, with what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HierarchyError {
     /// The list of mounts cannot be read.
-    #[error("cannot read {MOUNTINFO}: {0}; mount proc, or check that --root names a whole host tree")]
+    #[error(
+        "cannot read {MOUNTINFO}: {0}; mount proc, or check that --root names a whole host tree"
+    )]
     Unreadable(String),
     /// Nothing of type cgroup or cgroup2 is mounted.
     #[error(
@@ -137,6 +136,15 @@ pub enum HierarchyError {
     NoV1Cpuset {
         /// Where it is customary.
         at: String,
+    },
+    /// v1 with file names of before 2.6.25.
+    #[error(
+        "the cpuset hierarchy at {} is mounted with 'noprefix' (or as type cpuset): mount it once more with \
+         'mount -t cgroup -o cpuset'; nothing else changes", point.display()
+    )]
+    NoPrefix {
+        /// Its mount point.
+        point: PathBuf,
     },
     /// Switched off or not built in.
     #[error(
@@ -159,16 +167,6 @@ pub enum HierarchyError {
         /// The one command that changes it.
         command: String,
     },
-    /// A file cannot be written.
-    #[error("cannot write {}: {reason}; {next}", path.display())]
-    Permission {
-        /// The file.
-        path: PathBuf,
-        /// What the kernel said.
-        reason: String,
-        /// What to do.
-        next: &'static str,
-    },
 }
 
 impl HierarchyError {
@@ -176,7 +174,10 @@ impl HierarchyError {
     #[must_use]
     pub fn not_enabled(dir: PathBuf) -> Self {
         let file = dir.join("cgroup.subtree_control");
-        Self::NotEnabled { command: format!("echo +cpuset > {}", shell_quote(&file)), dir }
+        Self::NotEnabled {
+            command: format!("echo +cpuset > {}", shell_quote(&file)),
+            dir,
+        }
     }
 }
 
@@ -208,15 +209,26 @@ struct Line {
 
 impl Line {
     fn has_super_option(&self, name: &[u8]) -> bool {
-        self.super_options.split(|&b| b == b',').any(|option| option == name)
+        self.super_options
+            .split(|&b| b == b',')
+            .any(|option| option == name)
     }
 
     fn mount(&self) -> Mount {
         let ro = |options: &[u8]| options.split(|&b| b == b',').any(|option| option == b"ro");
         Mount {
-            version: if self.fs_type == b"cgroup2" { Version::V2 } else { Version::V1 },
+            version: if self.fs_type == b"cgroup2" {
+                Version::V2
+            } else {
+                Version::V1
+            },
             point: PathBuf::from(OsStr::from_bytes(&self.point)),
-            root: self.root.trim_ascii().strip_prefix(b"/").unwrap_or(&self.root).to_vec(),
+            root: self
+                .root
+                .trim_ascii()
+                .strip_prefix(b"/")
+                .unwrap_or(&self.root)
+                .to_vec(),
             read_only: ro(&self.options) || ro(&self.super_options),
         }
     }
@@ -228,7 +240,12 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {
         match tail {
-            [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] if byte == b'\\' => {
+            [
+                a @ b'0'..=b'3',
+                b @ b'0'..=b'7',
+                c @ b'0'..=b'7',
+                after @ ..,
+            ] if byte == b'\\' => {
                 out.push((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'));
                 rest = after;
             }
@@ -257,13 +274,24 @@ fn parse_line(line: &[u8]) -> Option<Line> {
     let fs_type = unescape(fields.next()?);
     let _source = fields.next()?;
     let super_options = fields.next().unwrap_or_default().to_vec();
-    (point.first() == Some(&b'/')).then_some(Line { id, parent, root, point, options, fs_type, super_options })
+    (point.first() == Some(&b'/')).then_some(Line {
+        id,
+        parent,
+        root,
+        point,
+        options,
+        fs_type,
+        super_options,
+    })
 }
 
 /// Whether something was mounted over `line`, so that its path leads elsewhere.
 fn is_hidden(line: &Line, lines: &[Line]) -> bool {
     let mut chain = vec![line];
-    while let Some(parent) = chain.last().and_then(|last| lines.iter().find(|l| l.id == last.parent)) {
+    while let Some(parent) = chain
+        .last()
+        .and_then(|last| lines.iter().find(|l| l.id == last.parent))
+    {
         if chain.iter().any(|l| l.id == parent.id) {
             break;
         }
@@ -282,7 +310,10 @@ fn trim_slash(path: &[u8]) -> &[u8] {
 
 /// The visible control group mounts, those of a whole hierarchy first.
 fn parse_mountinfo(bytes: &[u8]) -> Vec<Line> {
-    let lines: Vec<Line> = bytes.split(|&b| b == b'\n').filter_map(parse_line).collect();
+    let lines: Vec<Line> = bytes
+        .split(|&b| b == b'\n')
+        .filter_map(parse_line)
+        .collect();
     let mut groups: Vec<Line> = lines
         .iter()
         .filter(|l| l.fs_type == b"cgroup" || l.fs_type == b"cgroup2")
@@ -293,26 +324,35 @@ fn parse_mountinfo(bytes: &[u8]) -> Vec<Line> {
     groups
 }
 
-/// Finds the hierarchies of `host`.
-///
-/// # Errors
-/// If there is no cpuset controller that children can use: says which command
-/// changes that, and its effect.
-pub fn read_hierarchy(host: &dyn Host) -> Result<Hierarchy, HierarchyError> {
-    let bytes = host.read(Path::new(MOUNTINFO)).map_err(|e| HierarchyError::Unreadable(e.to_string()))?;
+fn read_hierarchy(host: &dyn Host) -> Result<Hierarchy, HierarchyError> {
+    let bytes = host
+        .read(Path::new(MOUNTINFO))
+        .map_err(|e| HierarchyError::Unreadable(e.to_string()))?;
     let groups = parse_mountinfo(&bytes);
     if groups.is_empty() {
         return Err(HierarchyError::NotMounted);
     }
-    let v1 = |controller: &[u8]| groups.iter().find(|l| l.fs_type == b"cgroup" && l.has_super_option(controller));
-    let unified = groups.iter().find(|l| l.fs_type == b"cgroup2").map(Line::mount);
+    let v1 = |controller: &[u8]| {
+        groups
+            .iter()
+            .find(|l| l.fs_type == b"cgroup" && l.has_super_option(controller))
+    };
+    let unified = groups
+        .iter()
+        .find(|l| l.fs_type == b"cgroup2")
+        .map(Line::mount);
     let either = |controller: &[u8]| v1(controller).map(Line::mount).or_else(|| unified.clone());
-    let (cpuset, noprefix) = match (v1(b"cpuset"), &unified) {
-        (Some(line), _) => (line.mount(), line.has_super_option(b"noprefix")),
+    let cpuset = match (v1(b"cpuset"), &unified) {
+        (Some(line), _) if line.has_super_option(b"noprefix") => {
+            return Err(HierarchyError::NoPrefix {
+                point: line.mount().point,
+            });
+        }
+        (Some(line), _) => line.mount(),
         (None, Some(unified)) => {
             let any_v1 = groups.iter().find(|l| l.fs_type == b"cgroup");
             check_unified(host, unified, any_v1)?;
-            (unified.clone(), false)
+            unified.clone()
         }
         (None, None) => return Err(missing_v1(&groups[0])),
     };
@@ -324,19 +364,29 @@ pub fn read_hierarchy(host: &dyn Host) -> Result<Hierarchy, HierarchyError> {
         cpuacct: either(b"cpuacct"),
         memory: either(b"memory"),
         unified,
-        noprefix,
     })
 }
 
 /// The error for v1 hierarchies without cpuset: names a directory beside `other`.
 fn missing_v1(other: &Line) -> HierarchyError {
-    let beside = Path::new(OsStr::from_bytes(&other.point)).parent().unwrap_or(Path::new("/sys/fs/cgroup"));
-    HierarchyError::NoV1Cpuset { at: shell_quote(&beside.join("cpuset")) }
+    let beside = Path::new(OsStr::from_bytes(&other.point))
+        .parent()
+        .unwrap_or(Path::new("/sys/fs/cgroup"));
+    HierarchyError::NoV1Cpuset {
+        at: shell_quote(&beside.join("cpuset")),
+    }
 }
 
 /// Checks that the unified hierarchy has cpuset and hands it to its children.
-fn check_unified(host: &dyn Host, unified: &Mount, any_v1: Option<&Line>) -> Result<(), HierarchyError> {
-    let lists = |file: &str| host.text(&unified.point.join(file)).is_some_and(|text| has_word(&text, "cpuset"));
+fn check_unified(
+    host: &dyn Host,
+    unified: &Mount,
+    any_v1: Option<&Line>,
+) -> Result<(), HierarchyError> {
+    let lists = |file: &str| {
+        host.text(&unified.point.join(file))
+            .is_some_and(|text| has_word(&text, "cpuset"))
+    };
     if !lists("cgroup.controllers") {
         return Err(match (cpuset_in_kernel(host), any_v1) {
             (Some(CpusetInKernel::OnV1), Some(other)) => missing_v1(other),
@@ -365,7 +415,11 @@ fn check_unified(host: &dyn Host, unified: &Mount, any_v1: Option<&Line>) -> Res
             },
         });
     }
-    if lists("cgroup.subtree_control") { Ok(()) } else { Err(HierarchyError::not_enabled(unified.point.clone())) }
+    if lists("cgroup.subtree_control") {
+        Ok(())
+    } else {
+        Err(HierarchyError::not_enabled(unified.point.clone()))
+    }
 }
 
 pub(super) fn has_word(text: &str, word: &str) -> bool {
@@ -381,7 +435,9 @@ enum CpusetInKernel {
 /// What `/proc/cgroups` says of cpuset; none if it is not listed.
 fn cpuset_in_kernel(host: &dyn Host) -> Option<CpusetInKernel> {
     let text = host.text(Path::new("/proc/cgroups"))?;
-    let line = text.lines().find(|l| l.split_ascii_whitespace().next() == Some("cpuset"))?;
+    let line = text
+        .lines()
+        .find(|l| l.split_ascii_whitespace().next() == Some("cpuset"))?;
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     Some(match (fields.get(1), fields.get(3)) {
         (_, Some(&"0")) => CpusetInKernel::Disabled,

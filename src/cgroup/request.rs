@@ -112,7 +112,13 @@ pub struct RequestFacts<'a> {
 pub fn request(facts: &RequestFacts<'_>) -> Request {
     let (source, cpus, mcpu) = statement(facts);
     let most = facts.parent.len() as u64;
-    let bounded = |value: u64, unit: u64| if most == 0 { value } else { value.min(most * unit) };
+    let bounded = |value: u64, unit: u64| {
+        if most == 0 {
+            value
+        } else {
+            value.min(most * unit)
+        }
+    };
     let cpus = cpus.map(|c| u32::try_from(bounded(c.max(1), 1)).unwrap_or(u32::MAX));
     let mcpu = mcpu.map(|m| bounded(m, 1000));
     let small = mcpu.is_none_or(|m| m < 1000);
@@ -121,7 +127,13 @@ pub fn request(facts: &RequestFacts<'_>) -> Request {
         None if source == RequestSource::Config || !small => Kind::Static,
         None => Kind::Pooled,
     };
-    Request { cpus, mcpu, source, kind_configured: facts.config_kind.is_some(), kind }
+    Request {
+        cpus,
+        mcpu,
+        source,
+        kind_configured: facts.config_kind.is_some(),
+        kind,
+    }
 }
 
 /// Source, whole CPUs, milli-CPU.
@@ -131,7 +143,9 @@ fn statement(facts: &RequestFacts<'_>) -> (RequestSource, Option<u64>, Option<u6
         return (RequestSource::Config, Some(cpus), Some(1000 * cpus));
     }
     if let Some(own) = facts.own_quota {
-        let quota = facts.ancestor_quota.map_or(own, |other| own.tightest(other));
+        let quota = facts
+            .ancestor_quota
+            .map_or(own, |other| own.tightest(other));
         return (RequestSource::Quota, Some(quota.cpus()), Some(quota.mcpu()));
     }
     let within = facts.original.intersection(facts.parent);
@@ -149,11 +163,10 @@ fn statement(facts: &RequestFacts<'_>) -> (RequestSource, Option<u64>, Option<u6
 fn share_mcpu(share: Share) -> Option<u64> {
     match share {
         Share::Shares(shares) => shares_mcpu(shares),
-        Share::Weight { weight, shares: Some(shares) }
-            if linear(shares) == weight || quadratic(shares) == weight =>
-        {
-            shares_mcpu(shares)
-        }
+        Share::Weight {
+            weight,
+            shares: Some(shares),
+        } if linear(shares) == weight || quadratic(shares) == weight => shares_mcpu(shares),
         Share::Weight { weight, .. } => weight_mcpu(weight),
     }
 }
@@ -163,11 +176,17 @@ const MOST_SHARES: u64 = 262_144;
 
 /// The inverse of the kubelet's floor(1024 m / 1000).
 fn shares_mcpu(shares: u64) -> Option<u64> {
-    (LEAST_SHARES + 1..=MOST_SHARES).contains(&shares).then(|| (shares * 1000).div_ceil(1024))
+    (LEAST_SHARES + 1..=MOST_SHARES)
+        .contains(&shares)
+        .then(|| (shares * 1000).div_ceil(1024))
 }
 
 fn linear(shares: u64) -> u64 {
-    1 + shares.clamp(LEAST_SHARES, MOST_SHARES).saturating_sub(LEAST_SHARES) * 9999 / 262_142
+    1 + shares
+        .clamp(LEAST_SHARES, MOST_SHARES)
+        .saturating_sub(LEAST_SHARES)
+        * 9999
+        / 262_142
 }
 
 #[expect(
@@ -198,10 +217,12 @@ fn weight_mcpu(weight: u64) -> Option<u64> {
         let after = least(|s| convert(s) > weight).unwrap_or(MOST_SHARES + 1);
         let low = shares_mcpu(first)?;
         let high = shares_mcpu(after.saturating_sub(1)).filter(|_| after > first)?;
-        [1000, 500, 250, 100, 50, 10, 5, 1].into_iter().find_map(|step| {
-            let candidate = low.next_multiple_of(step);
-            (candidate <= high).then_some((step, candidate))
-        })
+        [1000, 500, 250, 100, 50, 10, 5, 1]
+            .into_iter()
+            .find_map(|step| {
+                let candidate = low.next_multiple_of(step);
+                (candidate <= high).then_some((step, candidate))
+            })
     };
     match (roundest(linear), roundest(quadratic)) {
         (Some((a, old)), Some((b, new))) => Some(if b > a { new } else { old }),
@@ -224,22 +245,26 @@ fn least(is: impl Fn(u64) -> bool) -> Option<u64> {
 }
 
 /// Reads v1's `cpu.cfs_quota_us` (-1: none) and `cpu.cfs_period_us`.
-#[must_use]
-pub fn parse_quota_v1(quota: &str, period: &str) -> Option<Quota> {
+pub(super) fn parse_quota_v1(quota: &str, period: &str) -> Option<Quota> {
     make_quota(quota.trim().parse().ok()?, period.trim().parse().ok()?)
 }
 
 /// Reads v2's `cpu.max`: `max 100000` or `150000 100000`.
-#[must_use]
-pub fn parse_quota_v2(text: &str) -> Option<Quota> {
+pub(super) fn parse_quota_v2(text: &str) -> Option<Quota> {
     let mut words = text.split_ascii_whitespace();
     let quota = words.next()?.parse().ok()?;
-    make_quota(quota, words.next().map_or(Some(100_000), |p| p.parse().ok())?)
+    make_quota(
+        quota,
+        words.next().map_or(Some(100_000), |p| p.parse().ok())?,
+    )
 }
 
 fn make_quota(quota_us: i64, period_us: u64) -> Option<Quota> {
     let quota_us = u64::try_from(quota_us).ok().filter(|&q| q > 0)?;
-    (period_us > 0).then_some(Quota { quota_us, period_us })
+    (period_us > 0).then_some(Quota {
+        quota_us,
+        period_us,
+    })
 }
 
 #[cfg(test)]
@@ -254,18 +279,25 @@ mod tests {
     }
 
     fn quota(quota_us: u64, period_us: u64) -> Option<Quota> {
-        Some(Quota { quota_us, period_us })
+        Some(Quota {
+            quota_us,
+            period_us,
+        })
     }
 
     /// Facts with nothing said, on a parent of 16 CPUs.
     fn ask(change: impl FnOnce(&mut RequestFacts<'_>)) -> Request {
-        let all = set("0-15");
+        ask_with("0-15", change)
+    }
+
+    fn ask_with(original: &str, change: impl FnOnce(&mut RequestFacts<'_>)) -> Request {
+        let (original, all) = (set(original), set("0-15"));
         let mut facts = RequestFacts {
             config_cpus: None,
             config_kind: None,
             own_quota: None,
             ancestor_quota: None,
-            original: &all,
+            original: &original,
             parent: &all,
             share: None,
         };
@@ -279,9 +311,15 @@ mod tests {
 
     #[test]
     fn nothing_said_is_pooled() {
-        assert_eq!(parts(ask(|_| ())), (None, None, RequestSource::None, Kind::Pooled));
+        assert_eq!(
+            parts(ask(|_| ())),
+            (None, None, RequestSource::None, Kind::Pooled)
+        );
         let configured = ask(|f| f.config_kind = Some(Kind::Static));
-        assert_eq!(parts(configured), (None, None, RequestSource::None, Kind::Static));
+        assert_eq!(
+            parts(configured),
+            (None, None, RequestSource::None, Kind::Static)
+        );
         assert!(configured.kind_configured);
     }
 
@@ -315,17 +353,26 @@ mod tests {
             f.own_quota = quota(400_000, 100_000);
             f.share = Some(Share::Shares(8192));
         };
-        assert_eq!(parts(ask(all)), (Some(1), Some(1000), RequestSource::Config, Kind::Static));
+        assert_eq!(
+            parts(ask(all)),
+            (Some(1), Some(1000), RequestSource::Config, Kind::Static)
+        );
         let pooled = ask(|f| {
             f.config_cpus = Some(2);
             f.config_kind = Some(Kind::Pooled);
         });
-        assert_eq!(parts(pooled), (Some(2), Some(2000), RequestSource::Config, Kind::Pooled));
+        assert_eq!(
+            parts(pooled),
+            (Some(2), Some(2000), RequestSource::Config, Kind::Pooled)
+        );
         let small = ask(|f| {
             f.config_kind = Some(Kind::Static);
             f.own_quota = quota(50_000, 100_000);
         });
-        assert_eq!(parts(small), (Some(1), Some(500), RequestSource::Quota, Kind::Static));
+        assert_eq!(
+            parts(small),
+            (Some(1), Some(500), RequestSource::Quota, Kind::Static)
+        );
     }
 
     #[test]
@@ -339,21 +386,27 @@ mod tests {
             .cpus,
             Some(3)
         );
-        assert_eq!(ask(|f| f.ancestor_quota = quota(200_000, 100_000)).source, RequestSource::None);
+        assert_eq!(
+            ask(|f| f.ancestor_quota = quota(200_000, 100_000)).source,
+            RequestSource::None
+        );
     }
 
     #[test]
     fn a_narrow_original_cpuset_asks_for_its_size() {
-        let (narrow, beyond) = (set("2-4"), set("14-20"));
-        let empty = CpuSet::new();
         assert_eq!(
-            parts(ask(|f| f.original = &narrow)),
-            (Some(3), Some(3000), RequestSource::OriginalCpuset, Kind::Static)
+            parts(ask_with("2-4", |_| ())),
+            (
+                Some(3),
+                Some(3000),
+                RequestSource::OriginalCpuset,
+                Kind::Static
+            )
         );
         // 14-20 within 0-15 is 14-15.
-        assert_eq!(ask(|f| f.original = &beyond).cpus, Some(2));
+        assert_eq!(ask_with("14-20", |_| ()).cpus, Some(2));
         // v2: empty means the parent's.
-        assert_eq!(ask(|f| f.original = &empty).source, RequestSource::None);
+        assert_eq!(ask_with("", |_| ()).source, RequestSource::None);
     }
 
     #[test]
@@ -369,8 +422,14 @@ mod tests {
             parts(ask(|f| f.share = Some(Share::Shares(1536)))),
             (Some(2), Some(1500), RequestSource::Shares, Kind::Static)
         );
-        assert_eq!(ask(|f| f.share = Some(Share::Shares(512))).kind, Kind::Pooled);
-        assert_eq!(ask(|f| f.share = Some(Share::Shares(2))).source, RequestSource::None);
+        assert_eq!(
+            ask(|f| f.share = Some(Share::Shares(512))).kind,
+            Kind::Pooled
+        );
+        assert_eq!(
+            ask(|f| f.share = Some(Share::Shares(2))).source,
+            RequestSource::None
+        );
     }
 
     #[test]
@@ -378,12 +437,20 @@ mod tests {
         // opencontainers/cgroups and runc#4896: 1024 -> 39 and 100, 2000 -> 77
         // and 170, the ends of both ranges 1 and 10000.
         assert_eq!([2, 1024, 2000, 262_144].map(linear), [1, 39, 77, 10_000]);
-        assert_eq!([2, 1024, 2000, 262_144].map(quadratic), [1, 100, 170, 10_000]);
+        assert_eq!(
+            [2, 1024, 2000, 262_144].map(quadratic),
+            [1, 100, 170, 10_000]
+        );
     }
 
     #[test]
     fn a_weight_means_the_roundest_request() {
-        let weight = |weight| share_mcpu(Share::Weight { weight, shares: None });
+        let weight = |weight| {
+            share_mcpu(Share::Weight {
+                weight,
+                shares: None,
+            })
+        };
         // One CPU by either conversion.
         assert_eq!(weight(39), Some(1000));
         assert_eq!(weight(100), Some(1000));
@@ -393,9 +460,21 @@ mod tests {
         assert_eq!(weight(0), None);
         // The runtime's file says 1127 shares (ceil(1127000 / 1024) = 1101 m):
         // linear 1 + floor(1125 * 9999 / 262142) = 43.
-        assert_eq!(share_mcpu(Share::Weight { weight: 43, shares: Some(1127) }), Some(1101));
+        assert_eq!(
+            share_mcpu(Share::Weight {
+                weight: 43,
+                shares: Some(1127)
+            }),
+            Some(1101)
+        );
         // It says something that the weight contradicts: the weight is newer.
-        assert_eq!(share_mcpu(Share::Weight { weight: 39, shares: Some(4096) }), Some(1000));
+        assert_eq!(
+            share_mcpu(Share::Weight {
+                weight: 39,
+                shares: Some(4096)
+            }),
+            Some(1000)
+        );
     }
 
     #[test]
@@ -403,17 +482,30 @@ mod tests {
         for cpus in 1..=32u64 {
             let shares = cpus * 1024;
             for weight in [linear(shares), quadratic(shares)] {
-                let mcpu = share_mcpu(Share::Weight { weight, shares: None }).unwrap();
+                let mcpu = share_mcpu(Share::Weight {
+                    weight,
+                    shares: None,
+                })
+                .unwrap();
                 assert_eq!(mcpu % 1000, 0, "{cpus} CPUs, weight {weight}: {mcpu}");
             }
-            assert_eq!(share_mcpu(Share::Weight { weight: linear(shares), shares: Some(shares) }), Some(cpus * 1000));
+            assert_eq!(
+                share_mcpu(Share::Weight {
+                    weight: linear(shares),
+                    shares: Some(shares)
+                }),
+                Some(cpus * 1000)
+            );
         }
     }
 
     #[test]
     fn limits_as_the_kernel_prints_them() {
         assert_eq!(parse_quota_v1("-1\n", "100000\n"), None);
-        assert_eq!(parse_quota_v1("150000\n", "100000\n"), quota(150_000, 100_000));
+        assert_eq!(
+            parse_quota_v1("150000\n", "100000\n"),
+            quota(150_000, 100_000)
+        );
         assert_eq!(parse_quota_v2("max 100000\n"), None);
         assert_eq!(parse_quota_v2("400000 100000\n"), quota(400_000, 100_000));
         assert_eq!(parse_quota_v2("400000"), quota(400_000, 100_000));

@@ -25,6 +25,12 @@ impl ContainerRule {
     /// # Errors
     /// If the pattern is malformed: says what to write instead.
     pub fn new(pattern: &str, kind: Option<Kind>, cpus: Option<u32>) -> Result<Self, GlobError> {
-        Ok(Self { glob: Glob::new(pattern)?, kind, cpus, priority: 0, fixed: None })
+        Ok(Self {
+            glob: Glob::new(pattern)?,
+            kind,
+            cpus,
+            priority: 0,
+            fixed: None,
+        })
     }
 }

@@ -20,8 +20,7 @@ fn place(hierarchy: &Hierarchy, mount: Option<&Mount>, path: &[u8]) -> Option<(V
 }
 
 /// CPU time used since the container's start, nanoseconds.
-#[must_use]
-pub fn read_usage_ns(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option<u64> {
+pub(super) fn read_usage_ns(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option<u64> {
     let usage = |mount: Option<&Mount>| match place(hierarchy, mount, path)? {
         (Version::V1, dir) => host.text(&dir.join("cpuacct.usage"))?.trim().parse().ok(),
         (Version::V2, dir) => parse_usage_v2(&host.text(&dir.join("cpu.stat"))?),
@@ -30,15 +29,17 @@ pub fn read_usage_ns(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Opt
 }
 
 /// Bandwidth control counters; none without a `cpu` directory of its own.
-#[must_use]
-pub fn read_throttling(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option<Throttling> {
+pub(super) fn read_throttling(
+    host: &dyn Host,
+    hierarchy: &Hierarchy,
+    path: &[u8],
+) -> Option<Throttling> {
     let (_, dir) = place(hierarchy, hierarchy.cpu.as_ref(), path)?;
     parse_throttling(&host.text(&dir.join("cpu.stat"))?)
 }
 
 /// The container's own CFS limit.
-#[must_use]
-pub fn read_quota(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option<Quota> {
+pub(super) fn read_quota(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option<Quota> {
     match place(hierarchy, hierarchy.cpu.as_ref(), path)? {
         (Version::V1, dir) => {
             let quota = host.text(&dir.join("cpu.cfs_quota_us"))?;
@@ -52,24 +53,38 @@ pub fn read_quota(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option
 }
 
 /// The container's CPU shares or weight; `shares` as in the runtime's file.
-#[must_use]
-pub fn read_share(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8], shares: Option<u64>) -> Option<Share> {
+pub(super) fn read_share(
+    host: &dyn Host,
+    hierarchy: &Hierarchy,
+    path: &[u8],
+    shares: Option<u64>,
+) -> Option<Share> {
     let number = |path: &Path| host.text(path)?.trim().parse().ok();
     match place(hierarchy, hierarchy.cpu.as_ref(), path)? {
         (Version::V1, dir) => Some(Share::Shares(number(&dir.join("cpu.shares"))?)),
-        (Version::V2, dir) => Some(Share::Weight { weight: number(&dir.join("cpu.weight"))?, shares }),
+        (Version::V2, dir) => Some(Share::Weight {
+            weight: number(&dir.join("cpu.weight"))?,
+            shares,
+        }),
     }
 }
 
 /// The container's own memory limit, bytes.
-#[must_use]
-pub fn read_memory_limit(host: &dyn Host, hierarchy: &Hierarchy, path: &[u8]) -> Option<u64> {
+pub(super) fn read_memory_limit(
+    host: &dyn Host,
+    hierarchy: &Hierarchy,
+    path: &[u8],
+) -> Option<u64> {
     let (version, dir) = place(hierarchy, hierarchy.memory.as_ref(), path)?;
     let file = match version {
         Version::V1 => "memory.limit_in_bytes",
         Version::V2 => "memory.max",
     };
-    host.text(&dir.join(file))?.trim().parse().ok().filter(|&limit| limit < NO_LIMIT)
+    host.text(&dir.join(file))?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|&limit| limit < NO_LIMIT)
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {
@@ -84,7 +99,10 @@ fn parse_usage_v2(text: &str) -> Option<u64> {
 }
 
 fn parse_throttling(text: &str) -> Option<Throttling> {
-    Some(Throttling { periods: field(text, "nr_periods")?, throttled: field(text, "nr_throttled")? })
+    Some(Throttling {
+        periods: field(text, "nr_periods")?,
+        throttled: field(text, "nr_throttled")?,
+    })
 }
 
 #[cfg(test)]
@@ -96,11 +114,23 @@ mod tests {
     #[test]
     fn counters_of_both_versions() {
         let v1 = "nr_periods 10\nnr_throttled 3\nthrottled_time 123456789\n";
-        assert_eq!(parse_throttling(v1), Some(Throttling { periods: 10, throttled: 3 }));
+        assert_eq!(
+            parse_throttling(v1),
+            Some(Throttling {
+                periods: 10,
+                throttled: 3
+            })
+        );
         assert_eq!(parse_usage_v2(v1), None);
         let v2 = "usage_usec 7\nuser_usec 5\nsystem_usec 2\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n";
         assert_eq!(parse_usage_v2(v2), Some(7000));
-        assert_eq!(parse_throttling(v2), Some(Throttling { periods: 0, throttled: 0 }));
+        assert_eq!(
+            parse_throttling(v2),
+            Some(Throttling {
+                periods: 0,
+                throttled: 0
+            })
+        );
         assert_eq!(parse_throttling("usage_usec 7\n"), None);
         assert_eq!(parse_usage_v2("usage_usec 18446744073709551615"), None);
     }
