@@ -33,7 +33,7 @@ fn observe(round: &Round, number: u32) -> Vec<Observation> {
         ),
         context: Context {
             app: Some(format!("app-{c}")),
-            image: Some("registry.example/team/app:1.2.3".into()),
+            image: Some("team/app:1.2.3".into()),
             ..Context::default()
         },
         request: Some(2.0),

@@ -224,9 +224,11 @@ impl History {
         let last = self.last.as_ref()?;
         if last.boot_id != now.boot_id {
             let others = self.tracks.len();
-            notes.push(Note::store(format!(
-                "the host was rebooted: {others} containers of the last boot go to the archive"
-            )));
+            if others > 0 {
+                notes.push(Note::store(format!(
+                    "the host was rebooted: {others} containers of the last boot go to the archive"
+                )));
+            }
             return None;
         }
         let passed = now.uptime_ms.checked_sub(last.uptime_ms)?;

@@ -335,3 +335,39 @@ fn coarse_sampling_on_traces() {
         "coarser sampling lost nothing: {coverage:?}"
     );
 }
+
+/// No public trace has 10 s samples. The pods' minutes read as if they were
+/// 10 s each (so an "hour" is six) show how the rule fares where ten minutes
+/// have 60 samples and their P95 is not their maximum.
+#[test]
+fn fine_sampling_on_squeezed_traces() {
+    let (group, file, _) = GROUPS[3];
+    let Some(mut all) = series(group, file, 1) else {
+        eprintln!("SKIPPED fine_sampling_on_squeezed_traces: no ../shared/traces/{file}");
+        return;
+    };
+    let mut scores = [Score::default(); 6];
+    for one in &mut all {
+        one.samples.iter_mut().for_each(|s| s.0 /= 6.0);
+        walk(one, 10.0, |features, outcome| {
+            if features.age_s >= 3_600.0 {
+                for (score, predicted) in scores.iter_mut().zip(rules(features)) {
+                    score.add(outcome, predicted);
+                }
+            }
+        });
+    }
+    eprintln!(
+        "minutes as 10 s: pinball / coverage of {} rows",
+        scores[0].rows
+    );
+    for (rule, score) in RULES.iter().zip(scores) {
+        eprintln!("  {rule:17} {:6.3} / {:.3}", score.loss(), score.coverage());
+    }
+    let [chain, hour, ..] = scores;
+    assert!(
+        chain.loss() < hour.loss(),
+        "a lone spike counts for an hour"
+    );
+    assert!(chain.coverage() >= 0.95, "coverage {}", chain.coverage());
+}
