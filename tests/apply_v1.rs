@@ -1,6 +1,12 @@
 //! `apply` and `restore` of the built binary on the real v1 kernel: busy
 //! containers, an over-full host, another writer, and `kill -9` anywhere.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::print_stderr, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "test code"
+)]
 
 mod support;
 
@@ -26,7 +32,9 @@ fn set(text: &str) -> CpuSet {
 
 #[test]
 fn two_busy_containers_are_fenced_apart_and_given_back() {
-    let Some(mut v1) = V1::new("two_busy_containers") else { return };
+    let Some(mut v1) = V1::new("two_busy_containers") else {
+        return;
+    };
     if online().len() < 2 {
         return support::skipped("two_busy_containers", "needs two CPUs");
     }
@@ -36,22 +44,36 @@ fn two_busy_containers_are_fenced_apart_and_given_back() {
 
     let plan = v1.run(&["plan", "--json"]);
     assert_eq!(plan.status.code(), Some(0), "{}", stderr(&plan));
-    assert_eq!([v1.read("a", "cpuset.cpus"), v1.read("b", "cpuset.cpus")], before, "plan changes nothing");
+    assert_eq!(
+        [v1.read("a", "cpuset.cpus"), v1.read("b", "cpuset.cpus")],
+        before,
+        "plan changes nothing"
+    );
     assert!(!Path::new(&v1.state()).exists(), "plan stores nothing");
 
     let apply = v1.run(&["apply"]);
     assert_eq!(apply.status.code(), Some(0), "{}", stderr(&apply));
     assert_eq!(stdout(&apply), "", "a done round says nothing to cron");
-    let (a, b) = (set(&v1.read("a", "cpuset.cpus")), set(&v1.read("b", "cpuset.cpus")));
+    let (a, b) = (
+        set(&v1.read("a", "cpuset.cpus")),
+        set(&v1.read("b", "cpuset.cpus")),
+    );
     assert_eq!((a.len(), b.len()), (1, 1), "each has exactly its request");
     assert!(a.is_disjoint(&b), "{a} and {b}");
     for (name, cpus) in [("a", &a), ("b", &b)] {
-        assert_eq!(v1.affinities(name), BTreeSet::from([cpus.to_string()]), "every thread of {name}");
+        assert_eq!(
+            v1.affinities(name),
+            BTreeSet::from([cpus.to_string()]),
+            "every thread of {name}"
+        );
     }
 
     let again = v1.run(&["apply", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&stdout(&again)).unwrap();
-    assert_eq!(report["moved_threads"], 0, "a second round has no reason to move anything");
+    assert_eq!(
+        report["moved_threads"], 0,
+        "a second round has no reason to move anything"
+    );
     assert_eq!(report["status"], "optimal");
     let status = v1.run(&["status", "--json"]);
     let status: serde_json::Value = serde_json::from_str(&stdout(&status)).unwrap();
@@ -60,12 +82,17 @@ fn two_busy_containers_are_fenced_apart_and_given_back() {
 
     let restore = v1.run(&["restore"]);
     assert_eq!(restore.status.code(), Some(0), "{}", stderr(&restore));
-    assert_eq!([v1.read("a", "cpuset.cpus"), v1.read("b", "cpuset.cpus")], before);
+    assert_eq!(
+        [v1.read("a", "cpuset.cpus"), v1.read("b", "cpuset.cpus")],
+        before
+    );
 }
 
 #[test]
 fn an_over_full_host_still_fences_everyone() {
-    let Some(mut v1) = V1::new("over_full") else { return };
+    let Some(mut v1) = V1::new("over_full") else {
+        return;
+    };
     let n = online().len() + 1;
     for i in 0..n {
         v1.container(&format!("c{i}"), 1, &SPIN);
@@ -74,12 +101,20 @@ fn an_over_full_host_still_fences_everyone() {
     assert_eq!(apply.status.code(), Some(0), "{}", stderr(&apply));
     let report: serde_json::Value = serde_json::from_str(&stdout(&apply)).unwrap();
     assert_eq!(report["status"], "fallback");
-    let sets: Vec<CpuSet> = (0..n).map(|i| set(&v1.read(&format!("c{i}"), "cpuset.cpus"))).collect();
-    assert!(sets.iter().all(|s| s.len() == 1), "each still gets exactly its request: {sets:?}");
+    let sets: Vec<CpuSet> = (0..n)
+        .map(|i| set(&v1.read(&format!("c{i}"), "cpuset.cpus")))
+        .collect();
+    assert!(
+        sets.iter().all(|s| s.len() == 1),
+        "each still gets exactly its request: {sets:?}"
+    );
     let union = sets.iter().fold(CpuSet::new(), |all, s| all.union(s));
     assert_eq!(union, online(), "no CPU is idle while others are shared");
     let words = report["explanation"].to_string();
-    assert!(words.contains("share"), "the answer says who shares: {words}");
+    assert!(
+        words.contains("share"),
+        "the answer says who shares: {words}"
+    );
     assert_eq!(v1.run(&["restore"]).status.code(), Some(0));
     for i in 0..n {
         assert_eq!(set(&v1.read(&format!("c{i}"), "cpuset.cpus")), online());
@@ -88,7 +123,9 @@ fn an_over_full_host_still_fences_everyone() {
 
 #[test]
 fn a_nested_directory_follows_and_comes_back() {
-    let Some(mut v1) = V1::new("nested") else { return };
+    let Some(mut v1) = V1::new("nested") else {
+        return;
+    };
     v1.container("a", 1, &["sleep", "600"]);
     v1.make("a/inner");
     v1.spawn("a/inner", &["sleep", "600"]);
@@ -103,7 +140,9 @@ fn a_nested_directory_follows_and_comes_back() {
 
 #[test]
 fn what_another_program_wrote_is_left_alone_and_named() {
-    let Some(mut v1) = V1::new("another_writer") else { return };
+    let Some(mut v1) = V1::new("another_writer") else {
+        return;
+    };
     if online().len() < 2 {
         return support::skipped("another_writer", "needs two CPUs");
     }
@@ -115,17 +154,30 @@ fn what_another_program_wrote_is_left_alone_and_named() {
     let apply = v1.run(&["apply"]);
     assert_eq!(v1.read("a", "cpuset.cpus"), all, "left alone");
     let said = stderr(&apply);
-    assert!(said.contains("/a: left alone: another program changed its cpuset"), "{said}");
+    assert!(
+        said.contains("/a: left alone: another program changed its cpuset"),
+        "{said}"
+    );
     let restore = v1.run(&["restore"]);
     assert_eq!(restore.status.code(), Some(0), "{}", stderr(&restore));
     assert_eq!(v1.read("a", "cpuset.cpus"), all);
     assert_eq!(v1.run(&["apply"]).status.code(), Some(0));
-    assert_eq!(set(&v1.read("a", "cpuset.cpus")).len(), 1, "after restore what is there counts as the original");
+    assert_eq!(
+        set(&v1.read("a", "cpuset.cpus")).len(),
+        1,
+        "after restore what is there counts as the original"
+    );
 }
 
 fn journal_bytes(state: &Path) -> u64 {
-    let entries = fs::read_dir(state.join("journal")).into_iter().flatten().flatten();
-    entries.filter_map(|e| e.metadata().ok()).map(|m| m.len()).sum()
+    let entries = fs::read_dir(state.join("journal"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries
+        .filter_map(|e| e.metadata().ok())
+        .map(|m| m.len())
+        .sum()
 }
 
 /// A generator for delays alone: xorshift64 (Marsaglia 2003).
@@ -140,7 +192,9 @@ fn next(seed: &mut u64) -> u64 {
 fn kill_9_anywhere_in_the_write_phase_is_undone_by_restore() {
     const KILLS: u32 = 200;
     const CONTAINERS: usize = 40;
-    let Some(mut v1) = V1::new("kill_9") else { return };
+    let Some(mut v1) = V1::new("kill_9") else {
+        return;
+    };
     let names: Vec<String> = (0..CONTAINERS).map(|i| format!("c{i:02}")).collect();
     for name in &names {
         v1.container(name, 1, &["sleep", "3600"]);
@@ -151,7 +205,9 @@ fn kill_9_anywhere_in_the_write_phase_is_undone_by_restore() {
     let start_apply = || {
         let (config, dir) = (v1.config(), v1.state());
         Command::new(env!("CARGO_BIN_EXE_cpufence"))
-            .args(["--config", &config, "--state", &dir, "apply", "--budget", "5ms"])
+            .args([
+                "--config", &config, "--state", &dir, "apply", "--budget", "5ms",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -198,11 +254,26 @@ fn kill_9_anywhere_in_the_write_phase_is_undone_by_restore() {
         inside += u32::from(journal.open_intent.is_some());
         narrowed += u32::from(names.iter().any(|n| set(&v1.read(n, "cpuset.cpus")) != all));
         let restore = v1.run(&["restore"]);
-        assert_eq!(restore.status.code(), Some(0), "round {round}: {}", stderr(&restore));
+        assert_eq!(
+            restore.status.code(),
+            Some(0),
+            "round {round}: {}",
+            stderr(&restore)
+        );
         for name in &names {
-            assert_eq!(set(&v1.read(name, "cpuset.cpus")), all, "round {round}: {name}: {}", stderr(&restore));
+            assert_eq!(
+                set(&v1.read(name, "cpuset.cpus")),
+                all,
+                "round {round}: {name}: {}",
+                stderr(&restore)
+            );
         }
     }
-    eprintln!("kill -9: {KILLS} rounds, {inside} inside the write phase, {narrowed} with cpusets changed; phase {phase} us");
-    assert!(inside >= 150, "only {inside} of {KILLS} kills fell inside the write phase of {phase} us");
+    eprintln!(
+        "kill -9: {KILLS} rounds, {inside} inside the write phase, {narrowed} with cpusets changed; phase {phase} us"
+    );
+    assert!(
+        inside >= 150,
+        "only {inside} of {KILLS} kills fell inside the write phase of {phase} us"
+    );
 }

@@ -32,16 +32,23 @@ pub fn skipped(test: &str, reason: &str) {
 fn v1_mount(controller: &str) -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let line = mounts.lines().find(|line| {
-        let Some((_, tail)) = line.split_once(" - ") else { return false };
+        let Some((_, tail)) = line.split_once(" - ") else {
+            return false;
+        };
         let mut fields = tail.split(' ');
-        fields.next() == Some("cgroup") && fields.nth(1).is_some_and(|o| o.split(',').any(|c| c == controller))
+        fields.next() == Some("cgroup")
+            && fields
+                .nth(1)
+                .is_some_and(|o| o.split(',').any(|c| c == controller))
     })?;
     line.split(' ').nth(4).map(PathBuf::from)
 }
 
 fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().any(|l| l.starts_with("Uid:") && l.split_whitespace().nth(1) == Some("0"))
+    status
+        .lines()
+        .any(|l| l.starts_with("Uid:") && l.split_whitespace().nth(1) == Some("0"))
 }
 
 /// A parent cgroup of this test on the real v1 hierarchies, with containers in it.
@@ -58,16 +65,28 @@ impl V1 {
         let controllers = ["cpuset", "cpu", "cpuacct"];
         let mounts: Vec<PathBuf> = controllers.iter().filter_map(|c| v1_mount(c)).collect();
         if mounts.len() < controllers.len() {
-            skipped(test, "no cgroup v1 hierarchies with cpuset, cpu and cpuacct");
+            skipped(
+                test,
+                "no cgroup v1 hierarchies with cpuset, cpu and cpuacct",
+            );
             return None;
         }
         if !is_root() {
             skipped(test, "needs root to make cgroups");
             return None;
         }
-        let name = format!("cpufence-test-{}-{}", std::process::id(), test.replace(' ', "-"));
+        let name = format!(
+            "cpufence-test-{}-{}",
+            std::process::id(),
+            test.replace(' ', "-")
+        );
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut v1 = Self { name, mounts, processes: Vec::new(), dir };
+        let mut v1 = Self {
+            name,
+            mounts,
+            processes: Vec::new(),
+            dir,
+        };
         v1.make("");
         Some(v1)
     }
@@ -91,7 +110,8 @@ impl V1 {
         let path = self.path(0, container);
         for file in ["cpuset.mems", "cpuset.cpus"] {
             let value = fs::read_to_string(path.join("..").join(file)).unwrap();
-            fs::write(path.join(file), value.trim()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            fs::write(path.join(file), value.trim())
+                .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         }
     }
 
@@ -113,7 +133,11 @@ impl V1 {
             .spawn()
             .expect("the command runs");
         for controller in 0..self.mounts.len() {
-            fs::write(self.path(controller, container).join("cgroup.procs"), child.id().to_string()).unwrap();
+            fs::write(
+                self.path(controller, container).join("cgroup.procs"),
+                child.id().to_string(),
+            )
+            .unwrap();
         }
         self.processes.push(child);
     }
@@ -129,7 +153,10 @@ impl V1 {
     /// A cpuset file of a container, trimmed.
     pub fn read(&self, container: &str, file: &str) -> String {
         let path = self.path(0, container).join(file);
-        fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).trim().to_string()
+        fs::read_to_string(&path)
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+            .trim()
+            .to_string()
     }
 
     pub fn write(&self, container: &str, file: &str, value: &str) {
@@ -140,8 +167,12 @@ impl V1 {
     /// The affinity lists of every thread of a container.
     pub fn affinities(&self, container: &str) -> BTreeSet<String> {
         let tasks = self.read(container, "tasks");
-        let status = |tid: &str| fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-        let list = |text: &str| text.lines().find_map(|l| Some(l.strip_prefix("Cpus_allowed_list:")?.trim().to_string()));
+        let status =
+            |tid: &str| fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+        let list = |text: &str| {
+            text.lines()
+                .find_map(|l| Some(l.strip_prefix("Cpus_allowed_list:")?.trim().to_string()))
+        };
         tasks.lines().filter_map(|tid| list(&status(tid))).collect()
     }
 
@@ -161,7 +192,10 @@ impl V1 {
     pub fn config(&self) -> String {
         let path = self.dir.path().join("config.toml");
         if !path.exists() {
-            let text = format!("[solve]\nbudget = \"500ms\"\n[[containers]]\nmatch = \"{}/*\"\n", self.name);
+            let text = format!(
+                "[solve]\nbudget = \"500ms\"\n[[containers]]\nmatch = \"{}/*\"\n",
+                self.name
+            );
             fs::write(&path, text).unwrap();
         }
         path.display().to_string()
