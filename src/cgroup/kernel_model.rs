@@ -12,6 +12,7 @@
 //! | not within the parent's | EACCES | accepted |
 //! | not covering a child's | EBUSY | accepted |
 //! | overlap where one sibling is exclusive | EINVAL | (no such flag) |
+//! | exclusive directory left with too few CPUs for the host's deadline servers | EBUSY | (no such flag) |
 //! | clear while tasks run in it or below | ENOSPC | ENOSPC, or accepted (newer kernels) |
 //! | zero bytes | nothing, success | nothing, success |
 //! | effective set | the list | list & parent's effective; all of that if nothing is left |
@@ -20,7 +21,9 @@
 //!
 //! Threads are allowed what is in force in their directory and in their own
 //! mask, or all that is in force if they share nothing (Linux 6.2 and later).
-//! Not modelled: partitions, `SCHED_DEADLINE` bandwidth, memory migration,
+//! Deadline servers (Linux 6.12 and later) reserve 5 % of each online CPU, and
+//! a directory may use 95 % of each of its own: `dl_cpuset_cpumask_can_shrink`.
+//! Not modelled: partitions, `SCHED_DEADLINE` tasks, memory migration,
 //! `clone_children`, threaded domains.
 //!
 //! A test on a real v1 kernel (`tests/kernel_model_v1.rs`) compares the two on
@@ -64,6 +67,7 @@ struct Model {
     threads: BTreeMap<u32, Thread>,
     next_inode: u64,
     can_clear: bool,
+    deadline_servers: bool,
     writes: Vec<(Vec<u8>, CpuSet)>,
 }
 
@@ -109,6 +113,7 @@ impl KernelModel {
                 threads: BTreeMap::new(),
                 next_inode: 2,
                 can_clear: false,
+                deadline_servers: true,
                 writes: Vec::new(),
             }),
         }
@@ -117,6 +122,11 @@ impl KernelModel {
     /// Lets lists of populated v2 directories be cleared, as newer kernels do.
     pub fn allow_clearing(&self) {
         self.model.borrow_mut().can_clear = true;
+    }
+
+    /// Drops the deadline servers' rule, as before Linux 6.12.
+    pub fn without_deadline_servers(&self) {
+        self.model.borrow_mut().deadline_servers = false;
     }
 
     /// Makes a directory.
@@ -480,6 +490,14 @@ impl Model {
             && (version == Version::V1 || !self.can_clear)
         {
             return os(errno::ENOSPC);
+        }
+        if version == Version::V1
+            && self.deadline_servers
+            && now.exclusive
+            && !now.cpus.is_empty()
+            && 95 * trial.cpus.len() < 5 * self.online.len()
+        {
+            return os(errno::EBUSY);
         }
         let mut siblings = self.children(above).filter(|(other, _)| *other != path);
         if siblings.any(|(_, other)| {
