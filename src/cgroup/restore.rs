@@ -163,7 +163,6 @@ fn prepare(
     original: &Original,
 ) -> Result<Option<Job>, String> {
     let unreadable = |error: io::Error| format!("cannot read it: {error}");
-    let online = tree.online();
     let path = &original.path;
     let gone = |error: &io::Error| is_gone(error);
     let bound = match tree.parent_effective(path) {
@@ -171,7 +170,6 @@ fn prepare(
         Err(error) if gone(&error) => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
-    let online = online.unwrap_or_else(|| bound.clone());
     let mut job = Job {
         name: shown(path),
         tree: Tree {
@@ -203,7 +201,7 @@ fn prepare(
         let parent = nearest_ancestor(&job.tree.nodes, &path);
         let known = state.originals.get(&key);
         let emptied = tree.version == Version::V1 && old.is_empty();
-        let ours = known.is_some_and(|known| emptied || is_ours(state, known, &old, &online));
+        let ours = known.is_some_and(|known| emptied || is_ours(state, known, &old, &bound));
         if parent.is_none() && !ours {
             return Err(format!(
                 "its cpuset.cpus is {old}, which is not ours; before cpufence it was '{}'",
@@ -216,7 +214,7 @@ fn prepare(
             (Version::V2, first) => first.unwrap_or(&old).clone(),
             (Version::V1, Some(first)) => {
                 let limit = parent.map_or(&bound, |p| &nodes[p].new);
-                let usable = first.intersection(&online).intersection(limit);
+                let usable = first.intersection(limit);
                 if usable.is_empty() && parent.is_none() {
                     return Err(format!("none of its original CPUs {first} can be used now"));
                 }
@@ -267,15 +265,20 @@ fn prepare(
 }
 
 /// Whether a list is one that we, or an interrupted restore of ours, left.
-fn is_ours(state: &JournalState, original: &Original, now: &CpuSet, online: &CpuSet) -> bool {
+fn is_ours(state: &JournalState, original: &Original, now: &CpuSet, offered: &CpuSet) -> bool {
     if let Some(given_back) = state.restored.get(&original.key) {
         return given_back == now || original.cpus == *now;
     }
-    // As far as the CPUs that are online go, on v1.
-    let usable = original.cpus.intersection(online);
-    let target = |set: &CpuSet| *set == original.cpus || (!set.is_empty() && *set == usable);
+    // On v1 a restore writes only what the parent has.
+    let usable = original.cpus.intersection(offered);
+    // On v2 a list that cannot be cleared becomes the parent's set.
+    let target = |set: &CpuSet| {
+        *set == original.cpus
+            || (!set.is_empty() && *set == usable)
+            || (original.cpus.is_empty() && set == offered)
+    };
     let widened = |set: &CpuSet| set.union(&original.cpus) == *now || set.union(&usable) == *now;
-    state.is_ours(&original.key, now, online)
+    state.is_ours(&original.key, now, offered)
         || target(now)
         || state
             .expected

@@ -170,17 +170,23 @@ pub struct JournalState {
 impl JournalState {
     /// Whether the list that a directory has now is one that we expect: the
     /// original where we never wrote, else the last committed one, or old or
-    /// new value of an interrupted round. Also such a list without the CPUs
-    /// that are offline (v1 takes them out for good). A directory that the
-    /// journal does not know, or that `restore` gave back, is free to be taken
-    /// as it is.
+    /// new value of an interrupted round. A directory that the journal does not
+    /// know, or that `restore` gave back, is free to be taken as it is.
+    ///
+    /// `offered`: what the parent of the container has in force. A list without
+    /// the CPUs that are not in there is still ours (v1 drops those that go
+    /// offline for good), and so is all of it in place of an empty list (what a
+    /// v2 kernel that refuses to clear one is given instead).
     #[must_use]
-    pub fn is_ours(&self, key: &ContainerKey, now: &CpuSet, online: &CpuSet) -> bool {
-        self.expected.get(key).is_none_or(|expected| {
-            expected
-                .iter()
-                .any(|set| set == now || (!now.is_empty() && set.intersection(online) == *now))
-        })
+    pub fn is_ours(&self, key: &ContainerKey, now: &CpuSet, offered: &CpuSet) -> bool {
+        let like = |set: &CpuSet| {
+            set == now
+                || (!now.is_empty() && set.intersection(offered) == *now)
+                || (set.is_empty() && now == offered)
+        };
+        self.expected
+            .get(key)
+            .is_none_or(|expected| expected.iter().any(like))
     }
 
     /// Whether the original of a directory must be recorded before the next
