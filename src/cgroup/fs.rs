@@ -49,14 +49,6 @@ pub trait Host {
     /// As the system call fails.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
 
-    /// Whether an existing file can be opened for writing; writes nothing.
-    ///
-    /// # Errors
-    /// As the system call fails.
-    fn check_writable(&self, path: &Path) -> io::Result<()> {
-        self.inode(path).map(drop)
-    }
-
     /// Inode of a file or directory.
     ///
     /// # Errors
@@ -142,10 +134,6 @@ impl Host for RealHost {
         }
         entries.sort();
         Ok(entries)
-    }
-
-    fn check_writable(&self, path: &Path) -> io::Result<()> {
-        fs::OpenOptions::new().write(true).open(self.locate(path)).map(drop)
     }
 
     fn inode(&self, path: &Path) -> io::Result<u64> {

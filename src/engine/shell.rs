@@ -16,7 +16,7 @@ use super::state::{Event, Managed, Settings, State};
 use crate::cgroup::journal::{Journal, JournalError, JournalState, Limits, Lock, LockError};
 use crate::cgroup::{
     Blocked, Container, ContainerRule, CpusetTree, Fence, FenceError, Hierarchy, HierarchyError, Host, RequestSource,
-    RestoreReport, fence, observe as observe_containers, read_hierarchy, restore as restore_originals,
+    RestoreReport, fence, observe as observe_containers, restore as restore_originals,
 };
 use crate::config::Config;
 use crate::cpuset::CpuSet;
@@ -118,7 +118,7 @@ fn wall_clock_s() -> f64 {
 pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -> Result<Sight, ShellError> {
     let host = site.host;
     let topology = read_topology(host)?;
-    let hierarchy = read_hierarchy(host)?;
+    let hierarchy = Hierarchy::read(host)?;
     let rules = rules(site.config)?;
     let first: BTreeMap<_, CpuSet> =
         journal.originals.iter().map(|(key, original)| (key.clone(), original.cpus.clone())).collect();
@@ -276,7 +276,7 @@ fn check_fit(site: &Site<'_>, sight: &Sight) -> Result<(), ShellError> {
     let Some(first) = sight.state.containers.iter().find(|m| m.container.fence == Fence::Managed) else {
         return Ok(());
     };
-    let file = sight.hierarchy.dir(&first.container.dir().path).join(sight.hierarchy.cpuset_file("cpus"));
+    let file = sight.hierarchy.cpus_file(&first.container.dir().path);
     match site.host.check_writable(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             Err(ShellError::Permission { path: crate::report::escape_name(file.as_os_str().as_encoded_bytes()) })
@@ -333,7 +333,7 @@ pub fn restore(site: &Site<'_>) -> Result<RestoreReport, ShellError> {
     }
     let lock = Lock::acquire(site.state_dir)?;
     let mut journal = Journal::open(&lock, Limits::default())?;
-    let hierarchy = read_hierarchy(site.host)?;
+    let hierarchy = Hierarchy::read(site.host)?;
     let mut report = restore_originals(&cpuset_tree(site.host, &hierarchy), &mut journal);
     report.notes.extend(journal.notes().iter().cloned());
     Ok(report)

@@ -94,7 +94,7 @@ fn topology(random: &mut Random, shape: Shape) -> Topology {
         let gone = random.below(cpus.len());
         cpus[gone].online = false;
     }
-    Topology { cpus }
+    Topology::new(cpus)
 }
 
 fn weights(random: &mut Random) -> Weights {
@@ -161,6 +161,7 @@ pub(super) fn instance(random: &mut Random, shape: Shape) -> Instance {
             rho_mcpu: Some(i64::try_from(rho).unwrap()),
             kind: Kind::Static,
             previous,
+            request_mcpu: None,
             home: random.chance(20).then(|| u32::from(random.chance(50))),
             priority: 0,
         });
