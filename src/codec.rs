@@ -167,5 +167,9 @@ pub fn encode_value<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 /// If the bytes are not such a value.
 pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let limited = bytes.get(..bytes.len().min(MAX_FRAME)).unwrap_or_default();
-    bincode::deserialize(limited).map_err(|e| CodecError::Damaged { offset: 0, reason: e.to_string(), cut_short: false })
+    bincode::deserialize(limited).map_err(|e| CodecError::Damaged {
+        offset: 0,
+        reason: e.to_string(),
+        cut_short: false,
+    })
 }

@@ -235,7 +235,7 @@ fn kill_9_anywhere_in_the_write_phase_is_undone_by_restore() {
         assert_eq!(v1.run(&["restore"]).status.code(), Some(0));
     }
     phases.sort();
-    let phase = phases[2].as_micros() as u64;
+    let phase = u64::try_from(phases[2].as_micros()).unwrap();
     let mut seed = 0x9e37_79b9_7f4a_7c15;
     let (mut inside, mut narrowed) = (0, 0);
     for round in 0..KILLS {

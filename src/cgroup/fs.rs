@@ -119,7 +119,10 @@ impl Host for RealHost {
     }
 
     fn check_writable(&self, path: &Path) -> io::Result<()> {
-        fs::OpenOptions::new().write(true).open(self.locate(path)).map(|_| ())
+        fs::OpenOptions::new()
+            .write(true)
+            .open(self.locate(path))
+            .map(|_| ())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {

@@ -30,7 +30,13 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Look for /sys, /proc, the cgroup mounts, /etc and /var/lib under another root
-    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/",
+        hide_default_value = true
+    )]
     pub(crate) root: PathBuf,
     /// Form of the log lines on stderr
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]

@@ -27,7 +27,10 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(code: u8, message: impl fmt::Display) -> Self {
-        Self { code, message: message.to_string() }
+        Self {
+            code,
+            message: message.to_string(),
+        }
     }
 
     pub(crate) fn bad_input(message: impl fmt::Display) -> Self {
@@ -38,7 +41,11 @@ impl Failure {
 impl From<std::io::Error> for Failure {
     /// Only writing our own output ends here.
     fn from(error: std::io::Error) -> Self {
-        let code = if error.kind() == std::io::ErrorKind::BrokenPipe { BROKEN_PIPE } else { BUG };
+        let code = if error.kind() == std::io::ErrorKind::BrokenPipe {
+            BROKEN_PIPE
+        } else {
+            BUG
+        };
         Self::new(code, format_args!("cannot write the output: {error}"))
     }
 }

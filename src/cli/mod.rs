@@ -50,10 +50,26 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Failure> {
     let session = Session::new(&arguments.global);
     match &arguments.command {
-        Command::Plan { host: Some(file), limits, json } => plan::run_file(&session, file, limits, *json, out),
-        Command::Plan { host: None, limits, json } => plan::run(&session, limits, *json, log, out),
-        Command::Apply { dry_run: true, limits, json } => plan::run(&session, limits, *json, log, out),
-        Command::Apply { dry_run: false, limits, json } => apply::run(&session, limits, *json, log, out),
+        Command::Plan {
+            host: Some(file),
+            limits,
+            json,
+        } => plan::run_file(&session, file, limits, *json, out),
+        Command::Plan {
+            host: None,
+            limits,
+            json,
+        } => plan::run(&session, limits, *json, log, out),
+        Command::Apply {
+            dry_run: true,
+            limits,
+            json,
+        } => plan::run(&session, limits, *json, log, out),
+        Command::Apply {
+            dry_run: false,
+            limits,
+            json,
+        } => apply::run(&session, limits, *json, log, out),
         Command::Restore { json } => restore::run(&session, *json, log, out),
         Command::Status { json } => status::run(&session, *json, log, out),
         Command::Topology { json } => {
@@ -61,7 +77,11 @@ fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Fail
             Ok(exit::DONE)
         }
         Command::Doctor { json } => doctor::run(&session, *json, out),
-        Command::Replay { journal, report, json } => replay::run(journal, report.as_deref(), *json, log, out),
+        Command::Replay {
+            journal,
+            report,
+            json,
+        } => replay::run(journal, report.as_deref(), *json, log, out),
         Command::Demo { json } => demo::run(*json, out),
     }
 }

@@ -10,7 +10,13 @@ use crate::topology::Topology;
 /// is not padded.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
+    let width = |c: usize| {
+        rows.iter()
+            .filter_map(|r| r.get(c))
+            .map(|t| t.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
@@ -33,7 +39,8 @@ pub(crate) fn cpus(micro: i64) -> String {
 /// The line that says what the host is.
 pub(crate) fn host_line(topology: &Topology) -> String {
     let s = topology.summary();
-    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let count =
+        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     format!(
         "{} on {}, {}, {}, {}",
         count(s.threads, "thread", "threads"),
@@ -75,14 +82,25 @@ pub(crate) fn parts_line(parts: &CostParts) -> String {
         ("slow cores", parts.slow),
         ("away from home", parts.away),
     ];
-    let named: Vec<String> =
-        all.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name} {}", cpus(*value))).collect();
-    if named.is_empty() { "nothing".into() } else { named.join(", ") }
+    let named: Vec<String> = all
+        .iter()
+        .filter(|(_, value)| *value != 0)
+        .map(|(name, value)| format!("{name} {}", cpus(*value)))
+        .collect();
+    if named.is_empty() {
+        "nothing".into()
+    } else {
+        named.join(", ")
+    }
 }
 
 /// A set for people.
 pub(crate) fn shown(set: &CpuSet) -> String {
-    if set.is_empty() { "-".into() } else { set.to_string() }
+    if set.is_empty() {
+        "-".into()
+    } else {
+        set.to_string()
+    }
 }
 
 /// One row a container: what it asks for, will use, had and gets.
@@ -91,18 +109,31 @@ pub(crate) fn container_table(
     before: impl Fn(&str) -> CpuSet,
     cpusets: &std::collections::BTreeMap<String, CpuSet>,
 ) -> String {
-    let head = ["CONTAINER", "KIND", "CPUS", "P95", "BEFORE", "CPUSET", ""].map(String::from).to_vec();
+    let head = ["CONTAINER", "KIND", "CPUS", "P95", "BEFORE", "CPUSET", ""]
+        .map(String::from)
+        .to_vec();
     let mut rows = vec![head];
     for c in &instance.containers {
-        let (old, new) = (before(&c.id), cpusets.get(&c.id).cloned().unwrap_or_default());
+        let (old, new) = (
+            before(&c.id),
+            cpusets.get(&c.id).cloned().unwrap_or_default(),
+        );
         rows.push(vec![
             c.id.clone(),
             format!("{:?}", c.kind).to_lowercase(),
-            if c.cpus == 0 { "-".into() } else { c.cpus.to_string() },
+            if c.cpus == 0 {
+                "-".into()
+            } else {
+                c.cpus.to_string()
+            },
             format!("{:.2}", c.predicted_p95),
             shown(&old),
             shown(&new),
-            if old == new { String::new() } else { "changes".into() },
+            if old == new {
+                String::new()
+            } else {
+                "changes".into()
+            },
         ]);
     }
     table(&rows)
@@ -124,12 +155,19 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let row = |cells: &[&str]| cells.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(table(&[row(&["A", "B"]), row(&["long", "x"])]), "A     B\nlong  x\n");
+        assert_eq!(
+            table(&[row(&["A", "B"]), row(&["long", "x"])]),
+            "A     B\nlong  x\n"
+        );
     }
 
     #[test]
     fn zero_parts_are_left_out() {
-        let parts = CostParts { smt: 1_500_000, movement: 5000, ..CostParts::default() };
+        let parts = CostParts {
+            smt: 1_500_000,
+            movement: 5000,
+            ..CostParts::default()
+        };
         assert_eq!(parts_line(&parts), "busy siblings 1.500, movement 0.005");
         assert_eq!(parts_line(&CostParts::default()), "nothing");
     }

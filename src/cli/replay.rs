@@ -57,13 +57,20 @@ pub(super) fn run(
     log: &Log,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let mut summary = Summary { schema: "replay/1", ..Summary::default() };
+    let mut summary = Summary {
+        schema: "replay/1",
+        ..Summary::default()
+    };
     let mut rows = Vec::new();
     for replayed in replay(journal).map_err(|e| Failure::bad_input(chain(&e)))? {
         let replayed = replayed.map_err(|e| Failure::bad_input(chain(&e)))?;
         summary.add(&replayed);
         if !replayed.is_same() {
-            log.note(&format!("round {}: {}", replayed.seq, first_difference(&replayed)));
+            log.note(&format!(
+                "round {}: {}",
+                replayed.seq,
+                first_difference(&replayed)
+            ));
         }
         if report.is_some() {
             rows.push(row(&replayed));
@@ -72,10 +79,15 @@ pub(super) fn run(
     if let Some(path) = report {
         let page = html::page("Replay of a journal", &HEAD, &rows);
         let file = crate::report::escape_name(path.as_os_str().as_encoded_bytes());
-        fs::write(path, page).map_err(|e| Failure::bad_input(format_args!("cannot write the report {file}: {e}")))?;
+        fs::write(path, page)
+            .map_err(|e| Failure::bad_input(format_args!("cannot write the report {file}: {e}")))?;
     }
     if json {
-        writeln!(out, "{}", serde_json::to_string(&summary).map_err(std::io::Error::from)?)?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::to_string(&summary).map_err(std::io::Error::from)?
+        )?;
     } else {
         writeln!(
             out,
@@ -88,10 +100,23 @@ pub(super) fn run(
             summary.different.len()
         )?;
     }
-    Ok(if summary.different.is_empty() { exit::DONE } else { exit::BUG })
+    Ok(if summary.different.is_empty() {
+        exit::DONE
+    } else {
+        exit::BUG
+    })
 }
 
-const HEAD: [&str; 8] = ["round", "event", "containers", "status", "cost, CPUs", "gap, %", "moved", "replay"];
+const HEAD: [&str; 8] = [
+    "round",
+    "event",
+    "containers",
+    "status",
+    "cost, CPUs",
+    "gap, %",
+    "moved",
+    "replay",
+];
 
 fn row(replayed: &Replayed) -> Vec<String> {
     let plan = &replayed.round.decision.plan;
@@ -103,7 +128,11 @@ fn row(replayed: &Replayed) -> Vec<String> {
         render::cpus(plan.answer.cost()),
         format!("{:.2}", plan.answer.gap() * 100.0),
         plan.answer.moved_threads.to_string(),
-        if replayed.is_same() { "same".into() } else { "different".into() },
+        if replayed.is_same() {
+            "same".into()
+        } else {
+            "different".into()
+        },
     ]
 }
 
@@ -111,7 +140,11 @@ fn first_difference(replayed: &Replayed) -> String {
     let (then, now) = (&replayed.round.decision, &replayed.again);
     let (a, b) = (&then.plan.answer, &now.plan.answer);
     if a.placement != b.placement {
-        let id = a.placement.iter().find(|(id, set)| b.placement.get(*id) != Some(set)).map(|(id, _)| id.as_str());
+        let id = a
+            .placement
+            .iter()
+            .find(|(id, set)| b.placement.get(*id) != Some(set))
+            .map(|(id, _)| id.as_str());
         return format!("the placement of {} differs", id.unwrap_or("a container"));
     }
     if a != b {
@@ -127,5 +160,9 @@ fn first_difference(replayed: &Replayed) -> String {
             b.work
         );
     }
-    if then.plan != now.plan { "the writes differ".into() } else { "the explanation differs".into() }
+    if then.plan != now.plan {
+        "the writes differ".into()
+    } else {
+        "the explanation differs".into()
+    }
 }

@@ -29,7 +29,12 @@ struct Named<'a> {
     reason: &'a str,
 }
 
-pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(super) fn run(
+    session: &Session,
+    json: bool,
+    log: &Log,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
     let config = session.config()?;
     let report = shell::restore(&session.site(&config)).map_err(failure)?;
     if json {
@@ -41,11 +46,21 @@ pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write)
             vanished: &report.vanished,
             notes: &report.notes,
         };
-        writeln!(out, "{}", serde_json::to_string(&json).map_err(std::io::Error::from)?)?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::to_string(&json).map_err(std::io::Error::from)?
+        )?;
     } else {
         report.notes.iter().for_each(|note| log.note(note));
-        report.left_alone.iter().for_each(|(id, reason)| log.note(&format!("{id}: left alone: {reason}")));
-        report.partial.iter().for_each(|(id, reason)| log.note(&format!("{id}: {reason}")));
+        report
+            .left_alone
+            .iter()
+            .for_each(|(id, reason)| log.note(&format!("{id}: left alone: {reason}")));
+        report
+            .partial
+            .iter()
+            .for_each(|(id, reason)| log.note(&format!("{id}: {reason}")));
         if session.verbose || std::io::stdout().is_terminal() {
             print(&report, out)?;
         }
@@ -54,12 +69,18 @@ pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write)
 }
 
 fn named(list: &[(String, String)]) -> Vec<Named<'_>> {
-    list.iter().map(|(id, reason)| Named { id, reason }).collect()
+    list.iter()
+        .map(|(id, reason)| Named { id, reason })
+        .collect()
 }
 
 fn print(report: &RestoreReport, out: &mut dyn Write) -> Result<(), Failure> {
     let count = report.restored.len() + report.partial.len();
-    writeln!(out, "{count} containers restored, {} directories written", report.written)?;
+    writeln!(
+        out,
+        "{count} containers restored, {} directories written",
+        report.written
+    )?;
     write!(out, "{}", render::section("as before", &report.restored))?;
     write!(out, "{}", render::section("gone", &report.vanished))?;
     Ok(())

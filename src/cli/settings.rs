@@ -1,5 +1,8 @@
 //! From arguments to checked settings: where things are, what is asked for.
-#![expect(clippy::disallowed_methods, reason = "reads the settings file: an edge")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the settings file: an edge"
+)]
 
 use std::fs;
 use std::io::ErrorKind;
@@ -27,13 +30,25 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(global: &Global) -> Self {
         let host = RealHost::new(&global.root);
-        let state = global.state.clone().unwrap_or_else(|| host.locate(Path::new("/var/lib/cpufence")));
-        Self { host, state, verbose: global.verbose, config: global.config.clone() }
+        let state = global
+            .state
+            .clone()
+            .unwrap_or_else(|| host.locate(Path::new("/var/lib/cpufence")));
+        Self {
+            host,
+            state,
+            verbose: global.verbose,
+            config: global.config.clone(),
+        }
     }
 
     /// The host and its state, for the shell.
     pub(crate) fn site<'a>(&'a self, config: &'a Config) -> Site<'a> {
-        Site { host: &self.host, state_dir: &self.state, config }
+        Site {
+            host: &self.host,
+            state_dir: &self.state,
+            config,
+        }
     }
 
     /// The settings file, or the defaults where none is named and none exists.
@@ -43,8 +58,12 @@ impl Session {
         let file = crate::report::escape_name(path.as_os_str().as_encoded_bytes());
         match fs::read_to_string(path) {
             Ok(text) => parse_config(&text, &file).map_err(Failure::bad_input),
-            Err(error) if error.kind() == ErrorKind::NotFound && self.config.is_none() => Ok(Config::default()),
-            Err(error) => Err(Failure::bad_input(format_args!("cannot read the settings file {file}: {error}"))),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.config.is_none() => {
+                Ok(Config::default())
+            }
+            Err(error) => Err(Failure::bad_input(format_args!(
+                "cannot read the settings file {file}: {error}"
+            ))),
         }
     }
 }

@@ -59,26 +59,47 @@ struct Last {
     age_s: f64,
 }
 
-pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(super) fn run(
+    session: &Session,
+    json: bool,
+    log: &Log,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
     let config = session.config()?;
-    let (sight, _) = shell::plan(&session.site(&config), &plan::no_search(&config)).map_err(plan::failure)?;
+    let (sight, _) =
+        shell::plan(&session.site(&config), &plan::no_search(&config)).map_err(plan::failure)?;
     let last = sight.last.as_ref();
     let report = Report {
         schema: "status/1",
         host: sight.state.topology.summary(),
         containers: sight.state.containers.iter().map(row).collect(),
-        violations: violations(&sight.state.containers, last, &sight.state.topology.online()),
+        violations: violations(
+            &sight.state.containers,
+            last,
+            &sight.state.topology.online(),
+        ),
         last_decision: last.map(|round| last_decision(round, sight.state.now_s)),
         notes: sight.notes,
     };
     if json {
-        writeln!(out, "{}", serde_json::to_string(&report).map_err(std::io::Error::from)?)?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::to_string(&report).map_err(std::io::Error::from)?
+        )?;
         return Ok(exit::DONE);
     }
     report.notes.iter().for_each(|note| log.note(note));
-    writeln!(out, "host      {}", render::host_line(&sight.state.topology))?;
+    writeln!(
+        out,
+        "host      {}",
+        render::host_line(&sight.state.topology)
+    )?;
     match &report.last_decision {
-        None => writeln!(out, "decision  none yet: `cpufence plan` shows what the first would be")?,
+        None => writeln!(
+            out,
+            "decision  none yet: `cpufence plan` shows what the first would be"
+        )?,
         Some(l) => writeln!(
             out,
             "decision  {} {:.0} s ago: {} (cost {}, gap {:.2} %)",
@@ -91,7 +112,16 @@ pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write)
     }
     let owners = owners(&sight.state.containers);
     if !owners.is_empty() {
-        write!(out, "\n{}", format_diagram(&sight.state.topology, &owners, &Placement::new(), plan::WIDTH))?;
+        write!(
+            out,
+            "\n{}",
+            format_diagram(
+                &sight.state.topology,
+                &owners,
+                &Placement::new(),
+                plan::WIDTH
+            )
+        )?;
     }
     write!(out, "\n{}", container_table(&report.containers))?;
     write!(out, "{}", render::section("violations", &report.violations))?;
@@ -102,10 +132,15 @@ pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write)
 fn owners(containers: &[Managed]) -> Placement {
     let narrow = |c: &&Container| !c.parent_effective.is_subset(&c.dir().effective);
     let fenced = containers.iter().map(|m| &m.container).filter(narrow);
-    fenced.map(|c| (c.id.clone(), c.dir().effective.clone())).collect()
+    fenced
+        .map(|c| (c.id.clone(), c.dir().effective.clone()))
+        .collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a ratio of counters, for display")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a ratio of counters, for display"
+)]
 fn row(m: &Managed) -> Row {
     let c = &m.container;
     Row {
@@ -115,7 +150,10 @@ fn row(m: &Managed) -> Row {
         request_cpus: c.request.cpus,
         request_source: request_words(m),
         quota_mcpu: c.quota_mcpu,
-        throttled_share: c.throttling.filter(|t| t.periods > 0).map(|t| t.throttled as f64 / t.periods as f64),
+        throttled_share: c
+            .throttling
+            .filter(|t| t.periods > 0)
+            .map(|t| t.throttled as f64 / t.periods as f64),
         predicted_p95: m.prediction.p95,
         prediction_source: m.prediction.why.clone(),
         home: c.home,
@@ -145,7 +183,18 @@ fn last_decision(round: &Round, now_s: f64) -> Last {
 }
 
 fn container_table(rows: &[Row]) -> String {
-    let head = ["CONTAINER", "FOUND AS", "KIND", "CPUS", "FROM", "P95", "CPUSET", ""].map(String::from).to_vec();
+    let head = [
+        "CONTAINER",
+        "FOUND AS",
+        "KIND",
+        "CPUS",
+        "FROM",
+        "P95",
+        "CPUSET",
+        "",
+    ]
+    .map(String::from)
+    .to_vec();
     let lines = rows.iter().map(|r| {
         vec![
             r.id.clone(),
@@ -169,7 +218,10 @@ fn container_table(rows: &[Row]) -> String {
 fn violations(containers: &[Managed], last: Option<&Round>, online: &CpuSet) -> Vec<String> {
     let mut found = Vec::new();
     let mut owner: BTreeMap<CpuId, &str> = BTreeMap::new();
-    for m in containers.iter().filter(|m| m.assigned.is_some() && m.container.request.kind != Kind::Pooled) {
+    for m in containers
+        .iter()
+        .filter(|m| m.assigned.is_some() && m.container.request.kind != Kind::Pooled)
+    {
         let c = &m.container;
         let mut shared: BTreeMap<&str, CpuSet> = BTreeMap::new();
         for cpu in c.dir().effective.iter() {
@@ -177,15 +229,28 @@ fn violations(containers: &[Managed], last: Option<&Round>, online: &CpuSet) -> 
                 shared.entry(other).or_default().insert(cpu);
             }
         }
-        found.extend(shared.iter().map(|(other, set)| format!("{} and {other} share CPUs {set}", c.id)));
+        found.extend(
+            shared
+                .iter()
+                .map(|(other, set)| format!("{} and {other} share CPUs {set}", c.id)),
+        );
     }
     for m in containers {
         let c = &m.container;
-        let planned = last.and_then(|round| round.decision.plan.cpusets.get(&c.id)).filter(|_| m.assigned.is_some());
+        let planned = last
+            .and_then(|round| round.decision.plan.cpusets.get(&c.id))
+            .filter(|_| m.assigned.is_some());
         if let Some(set) = planned.filter(|set| **set != c.dir().effective) {
-            found.push(format!("{}: its cpuset in force is {}, planned was {set}", c.id, c.dir().effective));
+            found.push(format!(
+                "{}: its cpuset in force is {}, planned was {set}",
+                c.id,
+                c.dir().effective
+            ));
         }
-        if let Some(lost) = planned.map(|set| set.difference(online)).filter(|lost| !lost.is_empty()) {
+        if let Some(lost) = planned
+            .map(|set| set.difference(online))
+            .filter(|lost| !lost.is_empty())
+        {
             found.push(format!("{}: its CPUs {lost} are offline", c.id));
         }
         if c.pinned.pinned > 0 {

@@ -24,7 +24,11 @@ pub(super) enum TopologyCommandError {
 ///
 /// # Errors
 /// If the host cannot be read, or `out` not be written.
-pub(super) fn run(host: &dyn Host, json: bool, out: &mut dyn Write) -> Result<(), TopologyCommandError> {
+pub(super) fn run(
+    host: &dyn Host,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), TopologyCommandError> {
     let topology = read_topology(host)?;
     if json {
         serde_json::to_writer(&mut *out, &topology.report()).map_err(io::Error::from)?;

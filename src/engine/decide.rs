@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::state::{Decision, Event, Managed, Plan, State};
 use crate::cgroup::{Fence, RequestSource, plan_writes};
 use crate::cpuset::CpuSet;
-use crate::placement::{self, Annotation, Answer, ContainerSpec, CostParts, Instance, Kind, POOL, Status};
+use crate::placement::{
+    self, Annotation, Answer, ContainerSpec, CostParts, Instance, Kind, POOL, Status,
+};
 
 /// Decides one round. `clock` says how much of the budget is spent; only the
 /// budget in `state.settings` depends on it.
@@ -30,9 +32,15 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
         Ok(Some(placed)) => {
             build_s = placed.build.as_secs_f64();
             let cpusets = placement::cpusets(&instance, &placed.answer);
-            let explained = placement::explain(&instance, &field.unavailable, &placed, &annotations(&field));
+            let explained =
+                placement::explain(&instance, &field.unavailable, &placed, &annotations(&field));
             explanation.extend(explained.into_iter().map(|e| e.text));
-            Plan { answer: placed.answer, cpusets, writes: Vec::new(), left_alone: field.left_alone.clone() }
+            Plan {
+                answer: placed.answer,
+                cpusets,
+                writes: Vec::new(),
+                left_alone: field.left_alone.clone(),
+            }
         }
         Ok(None) => Plan {
             answer: nothing_to_place(),
@@ -42,16 +50,27 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
         },
         Err(error) => kept(&field, format!("no placement: {error}")),
     };
-    let targets: Vec<_> =
-        field.members.iter().filter_map(|m| Some((&m.container, plan.cpusets.get(&m.container.id)?.clone()))).collect();
+    let targets: Vec<_> = field
+        .members
+        .iter()
+        .filter_map(|m| Some((&m.container, plan.cpusets.get(&m.container.id)?.clone())))
+        .collect();
     match plan_writes(state.version, &targets, &state.first_sets) {
         Ok(writes) => plan.writes = writes,
         Err(error) => plan = kept(&field, format!("the placement cannot be written: {error}")),
     }
     explanation.extend(plan.answer.reasons.iter().cloned());
     explanation.extend(field.notes);
-    explanation.extend(plan.left_alone.iter().map(|(id, reason)| format!("{id}: left alone: {reason}")));
-    Decision { plan, explanation, build_s }
+    explanation.extend(
+        plan.left_alone
+            .iter()
+            .map(|(id, reason)| format!("{id}: left alone: {reason}")),
+    );
+    Decision {
+        plan,
+        explanation,
+        build_s,
+    }
 }
 
 fn describe(event: &Event) -> String {
@@ -78,8 +97,17 @@ fn nothing_to_place() -> Answer {
 
 /// The plan that touches nothing, and why.
 fn kept(field: &Field<'_>, reason: String) -> Plan {
-    let answer = Answer { status: Status::Kept, reasons: vec![reason], ..nothing_to_place() };
-    Plan { answer, cpusets: BTreeMap::new(), writes: Vec::new(), left_alone: field.left_alone.clone() }
+    let answer = Answer {
+        status: Status::Kept,
+        reasons: vec![reason],
+        ..nothing_to_place()
+    };
+    Plan {
+        answer,
+        cpusets: BTreeMap::new(),
+        writes: Vec::new(),
+        left_alone: field.left_alone.clone(),
+    }
 }
 
 /// Who and what takes part in the placement.
@@ -119,24 +147,47 @@ impl<'a> Field<'a> {
             !narrow
         });
         let mut unavailable = state.settings.system_cpus.intersection(&online);
-        let isolated: CpuSet = state.topology.cpus.iter().filter(|c| c.online && c.isolated).map(|c| c.id).collect();
+        let isolated: CpuSet = state
+            .topology
+            .cpus
+            .iter()
+            .filter(|c| c.online && c.isolated)
+            .map(|c| c.id)
+            .collect();
         if !isolated.is_empty() {
-            notes.push(format!("CPUs {isolated} are isolated at boot and are not given to containers"));
+            notes.push(format!(
+                "CPUs {isolated} are isolated at boot and are not given to containers"
+            ));
             unavailable = unavailable.union(&isolated);
         }
-        for managed in state.containers.iter().filter(|m| left_alone.contains_key(&m.container.id)) {
+        for managed in state
+            .containers
+            .iter()
+            .filter(|m| left_alone.contains_key(&m.container.id))
+        {
             // A narrower set than it could have is somebody's intention: those CPUs are taken.
             let held = managed.container.dir().effective.intersection(&online);
-            let free_to_roam = managed.container.parent_effective.intersection(&online).is_subset(&held);
+            let free_to_roam = managed
+                .container
+                .parent_effective
+                .intersection(&online)
+                .is_subset(&held);
             if !free_to_roam {
                 unavailable = unavailable.union(&held);
             }
         }
         if within != online {
-            notes.push(format!("the containers' parent directory is limited to CPUs {within} of {online}"));
+            notes.push(format!(
+                "the containers' parent directory is limited to CPUs {within} of {online}"
+            ));
             unavailable = unavailable.union(&online.difference(&within));
         }
-        Self { members, left_alone, unavailable, notes }
+        Self {
+            members,
+            left_alone,
+            unavailable,
+            notes,
+        }
     }
 
     /// The placement problem of these members.
@@ -160,7 +211,11 @@ impl<'a> Field<'a> {
                 priority: 0,
             })
             .collect();
-        Instance { weights: state.settings.weights, topology: state.topology.clone(), containers }
+        Instance {
+            weights: state.settings.weights,
+            topology: state.topology.clone(),
+            containers,
+        }
     }
 }
 
@@ -172,7 +227,10 @@ fn common_parent(members: &[&Managed], online: &CpuSet) -> CpuSet {
         let parent = m.container.parent_effective.intersection(online);
         *weight.entry(parent).or_default() += u64::from(threads_requested(m).max(1));
     }
-    let best = weight.into_iter().rev().max_by_key(|(set, threads)| (*threads, set.len()));
+    let best = weight
+        .into_iter()
+        .rev()
+        .max_by_key(|(set, threads)| (*threads, set.len()));
     best.map_or_else(|| online.clone(), |(set, _)| set)
 }
 
@@ -188,7 +246,11 @@ fn threads_requested(m: &Managed) -> u32 {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=65536 first")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=65536 first"
+)]
 fn ceil_cpus(cpus: f64) -> u32 {
     cpus.ceil().clamp(0.0, 65_536.0) as u32
 }
@@ -202,10 +264,14 @@ fn previous_sets(state: &State, members: &[&Managed], requests: &[u32]) -> Vec<O
     let mut sets: Vec<Option<CpuSet>> = Vec::new();
     for m in members {
         let pooled = m.container.request.kind == Kind::Pooled;
-        let assigned = if pooled { state.pool_assigned.as_ref() } else { m.assigned.as_ref() };
-        let own = assigned.map(|set| set.intersection(&online)).map(|set| {
-            if pooled { set } else { set.difference(&taken) }
-        });
+        let assigned = if pooled {
+            state.pool_assigned.as_ref()
+        } else {
+            m.assigned.as_ref()
+        };
+        let own = assigned
+            .map(|set| set.intersection(&online))
+            .map(|set| if pooled { set } else { set.difference(&taken) });
         if let Some(set) = own.as_ref().filter(|_| !pooled) {
             taken = taken.union(set);
         }

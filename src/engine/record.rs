@@ -39,11 +39,21 @@ impl Round {
     /// # Errors
     /// If the bytes are damaged or of another schema version.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let version = bytes.get(..4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+        let version = bytes
+            .get(..4)
+            .and_then(|b| b.try_into().ok())
+            .map(u32::from_le_bytes);
         match version {
             Some(SCHEMA) => codec::decode_value(&bytes[4..]),
-            Some(found) => Err(CodecError::Version { found, expected: SCHEMA }),
-            None => Err(CodecError::Damaged { offset: 0, reason: "a round is cut short".into(), cut_short: true }),
+            Some(found) => Err(CodecError::Version {
+                found,
+                expected: SCHEMA,
+            }),
+            None => Err(CodecError::Damaged {
+                offset: 0,
+                reason: "a round is cut short".into(),
+                cut_short: true,
+            }),
         }
     }
 }

@@ -63,12 +63,20 @@ pub fn decide_again(round: &Round) -> Decision {
 ///
 /// # Errors
 /// If the path holds no journal; a damaged part ends the iteration with its error.
-pub fn replay(path: &Path) -> Result<impl Iterator<Item = Result<Replayed, ReplayError>>, ReplayError> {
+pub fn replay(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Replayed, ReplayError>>, ReplayError> {
     Ok(decisions(path)?.map(|record| {
         let record = record?;
         let seq = record.seq;
-        let round = Round::decode(&record.payload).map_err(|source| ReplayError::Round { seq, source })?;
+        let round =
+            Round::decode(&record.payload).map_err(|source| ReplayError::Round { seq, source })?;
         let again = decide_again(&round);
-        Ok(Replayed { seq, round, again, outcome: record.outcome })
+        Ok(Replayed {
+            seq,
+            round,
+            again,
+            outcome: record.outcome,
+        })
     }))
 }

@@ -4,7 +4,10 @@
 //! sample, predict, decide, record the intent durably, write, verify, record
 //! the outcome. `plan` and `status` take the same way without lock, store,
 //! journal and writes.
-#![expect(clippy::disallowed_methods, reason = "the run itself: the clock is read here")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the run itself: the clock is read here"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,8 +18,9 @@ use super::record::Round;
 use super::state::{Event, Managed, Settings, State};
 use crate::cgroup::journal::{Journal, JournalError, JournalState, Limits, Lock, LockError};
 use crate::cgroup::{
-    Blocked, Container, ContainerRule, CpusetTree, Fence, FenceError, Hierarchy, HierarchyError, Host, RequestSource,
-    RestoreReport, fence, observe as observe_containers, restore as restore_originals,
+    Blocked, Container, ContainerRule, CpusetTree, Fence, FenceError, Hierarchy, HierarchyError,
+    Host, RequestSource, RestoreReport, fence, observe as observe_containers,
+    restore as restore_originals,
 };
 use crate::config::Config;
 use crate::cpuset::CpuSet;
@@ -42,7 +46,9 @@ pub struct Site<'a> {
 
 impl std::fmt::Debug for Site<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Site").field("state_dir", &self.state_dir).finish_non_exhaustive()
+        f.debug_struct("Site")
+            .field("state_dir", &self.state_dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,7 +113,9 @@ pub enum End {
 
 /// Seconds since the epoch, UTC.
 fn wall_clock_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64())
 }
 
 /// Looks at the host: CPUs, containers, usage, predictions.
@@ -115,13 +123,20 @@ fn wall_clock_s() -> f64 {
 /// # Errors
 /// If CPUs or cgroups cannot be read at all; what else cannot be read is
 /// noted and treated as absent.
-pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -> Result<Sight, ShellError> {
+pub fn observe(
+    site: &Site<'_>,
+    journal: &JournalState,
+    solve: &SolveSettings,
+) -> Result<Sight, ShellError> {
     let host = site.host;
     let topology = read_topology(host)?;
     let hierarchy = Hierarchy::read(host)?;
     let rules = rules(site.config)?;
-    let first: BTreeMap<_, CpuSet> =
-        journal.originals.iter().map(|(key, original)| (key.clone(), original.cpus.clone())).collect();
+    let first: BTreeMap<_, CpuSet> = journal
+        .originals
+        .iter()
+        .map(|(key, original)| (key.clone(), original.cpus.clone()))
+        .collect();
     let mut observation = observe_containers(host, &hierarchy, &rules, &first);
     let online = topology.online();
     for container in &mut observation.containers {
@@ -129,10 +144,17 @@ pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -
             container.fence = Fence::LeftAlone(reason);
         }
     }
-    let last = journal.last_decision.as_ref().and_then(|d| Round::decode(&d.payload.0).ok());
+    let last = journal
+        .last_decision
+        .as_ref()
+        .and_then(|d| Round::decode(&d.payload.0).ok());
     let mut notes = observation.notes;
     let blocked = observation.blocked;
-    notes.extend(blocked.iter().map(|b| format!("{}: cannot be fenced: {}", b.id, b.error)));
+    notes.extend(
+        blocked
+            .iter()
+            .map(|b| format!("{}: cannot be fenced: {}", b.id, b.error)),
+    );
     let now = history::Round {
         boot_id: boot_id(host),
         wall_s: wall_clock_s(),
@@ -140,21 +162,46 @@ pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -
         cpus_online: u32::try_from(online.len()).unwrap_or(u32::MAX),
     };
     let (mut history, read_notes) = History::load(&site.state_dir.join(HISTORY));
-    let samples: Vec<Observation> =
-        observation.containers.iter().map(|c| Observation::of(c, now.wall_s, now.uptime_s)).collect();
+    let samples: Vec<Observation> = observation
+        .containers
+        .iter()
+        .map(|c| Observation::of(c, now.wall_s, now.uptime_s))
+        .collect();
     let record_notes = history.record(&now, &samples);
-    notes.extend(read_notes.iter().chain(&record_notes).map(ToString::to_string));
+    notes.extend(
+        read_notes
+            .iter()
+            .chain(&record_notes)
+            .map(ToString::to_string),
+    );
     let mut containers = Vec::new();
     for (container, sample) in observation.containers.into_iter().zip(&samples) {
         let features = history.features(&now, sample, use_limit(&container));
-        let prediction = Fallback::default().predict(&features);
+        let prediction = Fallback.predict(&features);
         let assigned = assigned_before(&container, last.as_ref(), journal);
-        containers.push(Managed { container, prediction, assigned });
+        containers.push(Managed {
+            container,
+            prediction,
+            assigned,
+        });
     }
-    let pool_assigned = last.as_ref().and_then(|round| pool_base(&round.decision.plan.answer));
-    let ids = |containers: &[Managed]| containers.iter().map(|m| m.container.id.clone()).collect::<Vec<_>>();
-    let before = last.as_ref().map(|round| ids(&round.state.containers)).unwrap_or_default();
-    let event = Event::infer(before.iter().map(String::as_str), ids(&containers).iter().map(String::as_str));
+    let pool_assigned = last
+        .as_ref()
+        .and_then(|round| pool_base(&round.decision.plan.answer));
+    let ids = |containers: &[Managed]| {
+        containers
+            .iter()
+            .map(|m| m.container.id.clone())
+            .collect::<Vec<_>>()
+    };
+    let before = last
+        .as_ref()
+        .map(|round| ids(&round.state.containers))
+        .unwrap_or_default();
+    let event = Event::infer(
+        before.iter().map(String::as_str),
+        ids(&containers).iter().map(String::as_str),
+    );
     let settings = Settings {
         solve: solve.clone(),
         system_cpus: site.config.system_cpus.clone(),
@@ -162,8 +209,24 @@ pub fn observe(site: &Site<'_>, journal: &JournalState, solve: &SolveSettings) -
     };
     let first_sets = nested_sets(journal, &containers);
     let version = hierarchy.version;
-    let state = State { now_s: now.wall_s, version, topology, settings, containers, pool_assigned, first_sets };
-    Ok(Sight { state, event, last, hierarchy, history, blocked, notes })
+    let state = State {
+        now_s: now.wall_s,
+        version,
+        topology,
+        settings,
+        containers,
+        pool_assigned,
+        first_sets,
+    };
+    Ok(Sight {
+        state,
+        event,
+        last,
+        hierarchy,
+        history,
+        blocked,
+        notes,
+    })
 }
 
 /// The journal's knowledge of containers with nested directories, which alone
@@ -174,9 +237,11 @@ fn nested_sets(journal: &JournalState, containers: &[Managed]) -> JournalState {
         .filter(|m| m.container.subtree.len() > 1)
         .flat_map(|m| m.container.subtree.iter().map(|dir| &dir.key))
         .collect();
-    let mut known = JournalState::default();
-    known.originals = journal.originals.clone();
-    known.expected = journal.expected.clone();
+    let mut known = JournalState {
+        originals: journal.originals.clone(),
+        expected: journal.expected.clone(),
+        ..JournalState::default()
+    };
     known.originals.retain(|key, _| keys.contains(key));
     known.expected.retain(|key, _| keys.contains(key));
     known
@@ -184,25 +249,46 @@ fn nested_sets(journal: &JournalState, containers: &[Managed]) -> JournalState {
 
 fn rules(config: &Config) -> Result<Vec<ContainerRule>, ShellError> {
     let rule = |entry: &crate::config::ContainerEntry| {
-        ContainerRule::new(&entry.pattern, entry.kind, entry.cpus)
-            .map_err(|e| ShellError::Rule(format!("containers, match \"{}\": {e}", entry.pattern.escape_debug())))
+        ContainerRule::new(&entry.pattern, entry.kind, entry.cpus).map_err(|e| {
+            ShellError::Rule(format!(
+                "containers, match \"{}\": {e}",
+                entry.pattern.escape_debug()
+            ))
+        })
     };
     config.containers.iter().map(rule).collect()
 }
 
 fn uptime_s(host: &dyn Host) -> f64 {
     let text = host.text(Path::new("/proc/uptime")).unwrap_or_default();
-    text.split_whitespace().next().and_then(|s| s.parse().ok()).unwrap_or(0.0)
+    text.split_whitespace()
+        .next()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(0.0)
 }
 
 /// Why a container whose cpuset is not as we left it is left alone.
-fn changed_by_another(container: &Container, journal: &JournalState, online: &CpuSet) -> Option<String> {
-    let dir = container.subtree.iter().find(|dir| !journal.is_ours(&dir.key, &dir.cpus, online))?;
-    let ours = journal.last_committed.get(&dir.key).or_else(|| journal.originals.get(&dir.key).map(|o| &o.cpus));
+fn changed_by_another(
+    container: &Container,
+    journal: &JournalState,
+    online: &CpuSet,
+) -> Option<String> {
+    let dir = container
+        .subtree
+        .iter()
+        .find(|dir| !journal.is_ours(&dir.key, &dir.cpus, online))?;
+    let ours = journal
+        .last_committed
+        .get(&dir.key)
+        .or_else(|| journal.originals.get(&dir.key).map(|o| &o.cpus));
     let ours = ours.map_or_else(|| "ours".into(), ToString::to_string);
     Some(format!(
         "another program changed its cpuset from {ours} to {}; `cpufence restore` accepts what it has now",
-        if dir.cpus.is_empty() { "empty".into() } else { dir.cpus.to_string() }
+        if dir.cpus.is_empty() {
+            "empty".into()
+        } else {
+            dir.cpus.to_string()
+        }
     ))
 }
 
@@ -210,7 +296,10 @@ fn changed_by_another(container: &Container, journal: &JournalState, online: &Cp
 #[expect(clippy::cast_precision_loss, reason = "milli-CPU far below 2^53")]
 fn use_limit(container: &Container) -> Option<f64> {
     let quota = container.quota_mcpu.map(|m| m as f64 / 1000.0);
-    let declared = matches!(container.request.source, RequestSource::Config | RequestSource::OriginalCpuset);
+    let declared = matches!(
+        container.request.source,
+        RequestSource::Config | RequestSource::OriginalCpuset
+    );
     let request = container.request.cpus.filter(|_| declared).map(f64::from);
     match (quota, request) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -219,11 +308,24 @@ fn use_limit(container: &Container) -> Option<f64> {
 }
 
 /// The base set of the last committed round, while it holds.
-fn assigned_before(container: &Container, last: Option<&Round>, journal: &JournalState) -> Option<CpuSet> {
+fn assigned_before(
+    container: &Container,
+    last: Option<&Round>,
+    journal: &JournalState,
+) -> Option<CpuSet> {
     journal.last_committed.get(&container.key)?;
     let last = last?;
-    let known = last.state.containers.iter().find(|m| m.container.key == container.key)?;
-    last.decision.plan.answer.placement.get(&known.container.id).cloned()
+    let known = last
+        .state
+        .containers
+        .iter()
+        .find(|m| m.container.key == container.key)?;
+    last.decision
+        .plan
+        .answer
+        .placement
+        .get(&known.container.id)
+        .cloned()
 }
 
 /// Decides what to do; changes nothing.
@@ -243,7 +345,12 @@ fn decide_now(sight: &Sight) -> Round {
     let clock = || start.elapsed();
     let decision = decide(&sight.state, &sight.event, &clock);
     let elapsed: Duration = start.elapsed();
-    Round { state: sight.state.clone(), event: sight.event.clone(), decision, elapsed_s: elapsed.as_secs_f64() }
+    Round {
+        state: sight.state.clone(),
+        event: sight.event.clone(),
+        decision,
+        elapsed_s: elapsed.as_secs_f64(),
+    }
 }
 
 /// One whole round.
@@ -256,7 +363,9 @@ pub fn apply(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round, En
     let mut sight = observe(site, journal.state(), solve)?;
     sight.notes.extend(journal.notes().iter().cloned());
     check_fit(site, &sight)?;
-    let stored = sight.history.save(&site.state_dir.join(HISTORY), &history::Limits::default());
+    let stored = sight
+        .history
+        .save(&site.state_dir.join(HISTORY), &history::Limits::default());
     sight.notes.extend(stored.iter().map(ToString::to_string));
     let round = decide_now(&sight);
     let answer = &round.decision.plan.answer;
@@ -273,13 +382,20 @@ fn check_fit(site: &Site<'_>, sight: &Sight) -> Result<(), ShellError> {
     if let (true, Some(first)) = (sight.state.containers.is_empty(), sight.blocked.first()) {
         return Err(first.error.clone().into());
     }
-    let Some(first) = sight.state.containers.iter().find(|m| m.container.fence == Fence::Managed) else {
+    let Some(first) = sight
+        .state
+        .containers
+        .iter()
+        .find(|m| m.container.fence == Fence::Managed)
+    else {
         return Ok(());
     };
     let file = sight.hierarchy.cpus_file(&first.container.dir().path);
     match site.host.check_writable(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            Err(ShellError::Permission { path: crate::report::escape_name(file.as_os_str().as_encoded_bytes()) })
+            Err(ShellError::Permission {
+                path: crate::report::escape_name(file.as_os_str().as_encoded_bytes()),
+            })
         }
         _ => Ok(()),
     }
@@ -300,7 +416,9 @@ fn carry_out(
         .filter_map(|m| Some((&m.container, cpusets.get(&m.container.id)?.clone())))
         .collect();
     let online = round.state.topology.online();
-    match fence(&tree, journal, &moves, &online, round.encode()?, |_| Vec::new()) {
+    match fence(&tree, journal, &moves, &online, round.encode()?, |_| {
+        Vec::new()
+    }) {
         Ok(fenced) => {
             sight.notes.extend(fenced.notes);
             Ok(End::Done)
@@ -320,7 +438,8 @@ fn cpuset_tree<'a>(host: &'a dyn Host, hierarchy: &Hierarchy) -> CpusetTree<'a> 
 }
 
 fn boot_id(host: &dyn Host) -> String {
-    host.text(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default()
+    host.text(Path::new("/proc/sys/kernel/random/boot_id"))
+        .unwrap_or_default()
 }
 
 /// Puts every living container back as it was before the first round.

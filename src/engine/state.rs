@@ -70,11 +70,17 @@ impl Event {
     /// The event between two rounds: ids of the containers in the last
     /// decision, ids now. Both ascending or not; the event lists ascending.
     #[must_use]
-    pub fn infer<'a>(before: impl IntoIterator<Item = &'a str>, now: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn infer<'a>(
+        before: impl IntoIterator<Item = &'a str>,
+        now: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let before: std::collections::BTreeSet<&str> = before.into_iter().collect();
         let now: std::collections::BTreeSet<&str> = now.into_iter().collect();
         let names = |ids: Vec<&&str>| ids.into_iter().map(ToString::to_string).collect::<Vec<_>>();
-        let (added, removed) = (names(now.difference(&before).collect()), names(before.difference(&now).collect()));
+        let (added, removed) = (
+            names(now.difference(&before).collect()),
+            names(before.difference(&now).collect()),
+        );
         match (added.is_empty(), removed.is_empty()) {
             (false, _) => Self::Add(added),
             (true, false) => Self::Remove(removed),

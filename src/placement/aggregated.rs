@@ -7,28 +7,32 @@
 //! r_k, rho_k, p_k = rho_k r_k; group g of a level; class o of a cell with |o|
 //! cores (see [`super::classes`]). All columns are integers >= 0:
 //!
-//!     n[h,k]  threads of k in h                          <= min(r_k, threads of h)
-//!     f[h,k]  cores of h wholly k's                      <= floor of half of that
-//!     m[h,k]  threads of k on cores shared with another  (<= 1, see below)
-//!     M[h]    shared cores
-//!     y[g,k]  1 if k is in group g; E[g] load above the even share
-//!     v[g,k]  threads by which k fell short of P_gk
-//!     F, S, X, P  cores of class o that keep previous owners, see below
+//! ```text
+//! n[h,k]  threads of k in h                          <= min(r_k, threads of h)
+//! f[h,k]  cores of h wholly k's                      <= floor of half of that
+//! m[h,k]  threads of k on cores shared with another  (<= 1, see below)
+//! M[h]    shared cores
+//! y[g,k]  1 if k is in group g; E[g] load above the even share
+//! v[g,k]  threads by which k fell short of P_gk
+//! F, S, X, P  cores of class o that keep previous owners, see below
+//! ```
 //!
 //! A thread alone on its core, s = n - 2 f - m, is no column; cells whose
 //! cores have one thread have no f, m, M.
 //!
-//!     sum_h n[h,k] = r_k
-//!     n >= 2 f + m
-//!     sum_k (n - f) - M <= C_h                 (= sum_k (f + s) + M)
-//!     sum_k m = 2 M;   m[k] <= M
-//!     sum_{h in g} n <= min(|g|, r_k) y[g,k]
-//!     E[g] >= sum_k rho_k n - tau_g
-//!     v[g,k] >= P_gk - sum_{h in g} n
+//! ```text
+//! sum_h n[h,k] = r_k
+//! n >= 2 f + m
+//! sum_k (n - f) - M <= C_h                 (= sum_k (f + s) + M)
+//! sum_k m = 2 M;   m[k] <= M
+//! sum_{h in g} n <= min(|g|, r_k) y[g,k]
+//! E[g] >= sum_k rho_k n - tau_g
+//! v[g,k] >= P_gk - sum_{h in g} n
 //!
-//!     min  2 A_busy rho f + (A_busy + A_foreign) rho m + slow_h rho n
-//!        + A_away rho n (node of h is not home) + S p_k (sum_g y - 1)
-//!        + B E + M_level v + M_thread (|P_k| - kept threads)
+//! min  2 A_busy rho f + (A_busy + A_foreign) rho m + slow_h rho n
+//!    + A_away rho n (node of h is not home) + S p_k (sum_g y - 1)
+//!    + B E + M_level v + M_thread (|P_k| - kept threads)
+//! ```
 //!
 //! There are no columns for pairs of containers: a loopless multigraph with
 //! degrees m exists iff their sum is even and none exceeds half of it.
@@ -37,8 +41,10 @@
 //! times k occurs in o), S[o,k] with k alone (1), X[{A,B}] shared by A and B
 //! (2), P[o,k] shared by k and another (1), each for k in o only, with
 //!
-//!     sum of a class <= |o|;   sum_o F <= f;   sum_o S <= s;   sum_o P + X(k) <= m
-//!     m - X(k) <= M - X;   sum P + sum X <= M
+//! ```text
+//! sum of a class <= |o|;   sum_o F <= f;   sum_o S <= s;   sum_o P + X(k) <= m
+//! m - X(k) <= M - X;   sum P + sum X <= M
+//! ```
 //!
 //! (X(k): the X of classes with k.) They can be pieced together: give each P
 //! to a stub of its container, at most M - X in all; put these and as many

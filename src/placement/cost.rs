@@ -2,20 +2,22 @@
 //!
 //! With owner o(t) of thread t (or nobody), n_gk the threads of k in group g:
 //!
-//!     smt      A_busy rho_o(t)     for each t with a busy sibling hyper-thread
-//!            + A_foreign rho_o(t)  for each t with a sibling that another runs on
-//!     spread   S_level p_k (groups that k is in - 1)
-//!     balance  B_level max(0, sum_k rho_k n_gk - tau_g)
-//!     move     M_thread |P_k without k's threads| + M_level max(0, P_gk - n_gk)
-//!     slow     slow(t) rho_o(t)
-//!     away     A_away rho_o(t)     for each t on a node that is not o(t)'s home
+//! ```text
+//! smt      A_busy rho_o(t)     for each t with a busy sibling hyper-thread
+//!        + A_foreign rho_o(t)  for each t with a sibling that another runs on
+//! spread   S_level p_k (groups that k is in - 1)
+//! balance  B_level max(0, sum_k rho_k n_gk - tau_g)
+//! move     M_thread |P_k without k's threads| + M_level max(0, P_gk - n_gk)
+//! slow     slow(t) rho_o(t)
+//! away     A_away rho_o(t)     for each t on a node that is not o(t)'s home
+//! ```
 //!
 //! Rho is in milli-CPU and the weights are per mille, so products are
 //! micro-CPU. On cores of more than two threads busy and foreign are charged
 //! once each, however many siblings there are.
 
-use super::problem::{NUMA, Owners, Problem};
 use super::problem::ProblemError;
+use super::problem::{NUMA, Owners, Problem};
 use super::types::{CostParts, Instance, Placement};
 use crate::cpuset::{CpuId, CpuSet};
 
@@ -111,11 +113,16 @@ mod tests;
 ///
 /// # Errors
 /// If the instance makes no sense.
-pub fn placement_cost(instance: &Instance, placement: &Placement) -> Result<CostParts, ProblemError> {
+pub fn placement_cost(
+    instance: &Instance,
+    placement: &Placement,
+) -> Result<CostParts, ProblemError> {
     let problem = Problem::new(instance, &CpuSet::new())?;
     let owner = |cpu: CpuId| {
         let mut owners = problem.containers.iter().zip(0u32..);
-        owners.find(|(c, _)| placement.get(&c.id).is_some_and(|set| set.contains(cpu))).map(|(_, k)| k)
+        owners
+            .find(|(c, _)| placement.get(&c.id).is_some_and(|set| set.contains(cpu)))
+            .map(|(_, k)| k)
     };
     let owners: Vec<Option<u32>> = problem.threads.iter().map(|t| owner(t.cpu)).collect();
     Ok(cost(&problem, &owners))

@@ -36,8 +36,8 @@ mod tests;
 mod types;
 
 pub use check::{HostFileError, ValueError, check_instance, parse_host};
-pub use explain::{Annotation, Change, Explained, explain};
 pub use cost::placement_cost;
+pub use explain::{Annotation, Change, Explained, explain};
 pub use place::{Placed, PlacementError, place};
 pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};

@@ -1,15 +1,17 @@
 //! The thread-level model: one column for each thread and container.
 //!
-//!     x[t,k] in {0,1};   sum_t x[t,k] = r_k;   sum_k x[t,k] <= 1
-//!     b[t,k] >= x[t,k] + sum_j x[u,j] - 1        for each sibling u of t
-//!     e[t,k] >= x[t,k] + sum_{j != k} x[u,j] - 1
-//!     sum_{t in g} x[t,k] <= min(|g|, r_k) y[g,k]
-//!     E[g] >= sum_{t in g} sum_k rho_k x[t,k] - tau_g
-//!     v[g,k] >= P_gk - sum_{t in g} x[t,k]
+//! ```text
+//! x[t,k] in {0,1};   sum_t x[t,k] = r_k;   sum_k x[t,k] <= 1
+//! b[t,k] >= x[t,k] + sum_j x[u,j] - 1        for each sibling u of t
+//! e[t,k] >= x[t,k] + sum_{j != k} x[u,j] - 1
+//! sum_{t in g} x[t,k] <= min(|g|, r_k) y[g,k]
+//! E[g] >= sum_{t in g} sum_k rho_k x[t,k] - tau_g
+//! v[g,k] >= P_gk - sum_{t in g} x[t,k]
 //!
-//!     min  A_busy rho_k b + A_foreign rho_k e + S p_k (sum_g y - 1) + B E
-//!        + M_thread sum_{t in P_k} (1 - x[t,k]) + M_level v
-//!        + (slow(t) + A_away if t is not at home) rho_k x[t,k]
+//! min  A_busy rho_k b + A_foreign rho_k e + S p_k (sum_g y - 1) + B E
+//!    + M_thread sum_{t in P_k} (1 - x[t,k]) + M_level v
+//!    + (slow(t) + A_away if t is not at home) rho_k x[t,k]
+//! ```
 //!
 //! Exact on every host, however many threads a core has, but its relaxation
 //! hides the cost of sharing (x = 1/2 everywhere is free) and all threads of a

@@ -4,7 +4,9 @@
 //! The engine's bound is a float of an integer program in steps of the costs'
 //! greatest common divisor. It is claimed as
 //!
-//!     constant + divisor ceil(b - SAFETY max(1, |b|)),     b = the engine's bound less its offset
+//! ```text
+//! constant + divisor ceil(b - SAFETY max(1, |b|)),     b = the engine's bound less its offset
+//! ```
 //!
 //! and never above the cost of the answer nor below the bound of
 //! [`super::lower`].

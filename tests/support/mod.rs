@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// The `cpufence` binary of this build.
-pub fn cpufence(args: &[&str]) -> Output {
+pub(crate) fn cpufence(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cpufence"))
         .args(args)
         .stdin(Stdio::null())
@@ -15,16 +15,16 @@ pub fn cpufence(args: &[&str]) -> Output {
         .expect("the binary runs")
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("stdout is UTF-8")
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Says that a test did not run, in the form that CI collects.
-pub fn skipped(test: &str, reason: &str) {
+pub(crate) fn skipped(test: &str, reason: &str) {
     eprintln!("SKIPPED {test}: {reason}");
 }
 
@@ -52,16 +52,16 @@ fn is_root() -> bool {
 }
 
 /// A parent cgroup of this test on the real v1 hierarchies, with containers in it.
-pub struct V1 {
+pub(crate) struct V1 {
     name: String,
     mounts: Vec<PathBuf>,
     processes: Vec<Child>,
-    pub dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl V1 {
     /// The parent; none (and a line that says so) where that is not possible.
-    pub fn new(test: &str) -> Option<Self> {
+    pub(crate) fn new(test: &str) -> Option<Self> {
         let controllers = ["cpuset", "cpu", "cpuacct"];
         let mounts: Vec<PathBuf> = controllers.iter().filter_map(|c| v1_mount(c)).collect();
         if mounts.len() < controllers.len() {
@@ -91,16 +91,12 @@ impl V1 {
         Some(v1)
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     fn path(&self, controller: usize, container: &str) -> PathBuf {
         self.mounts[controller].join(&self.name).join(container)
     }
 
     /// A cgroup below the parent, with all CPUs of its own parent.
-    pub fn make(&mut self, container: &str) {
+    pub(crate) fn make(&mut self, container: &str) {
         for controller in 0..self.mounts.len() {
             let path = self.path(controller, container);
             if !path.is_dir() {
@@ -116,7 +112,7 @@ impl V1 {
     }
 
     /// A container with a quota of whole CPUs and one process in it.
-    pub fn container(&mut self, container: &str, cpus: u32, command: &[&str]) {
+    pub(crate) fn container(&mut self, container: &str, cpus: u32, command: &[&str]) {
         self.make(container);
         let cpu = self.path(1, container);
         fs::write(cpu.join("cpu.cfs_period_us"), "100000").unwrap();
@@ -125,7 +121,7 @@ impl V1 {
     }
 
     /// A process in a container.
-    pub fn spawn(&mut self, container: &str, command: &[&str]) {
+    pub(crate) fn spawn(&mut self, container: &str, command: &[&str]) {
         let child = Command::new(command[0])
             .args(&command[1..])
             .stdin(Stdio::null())
@@ -142,16 +138,8 @@ impl V1 {
         self.processes.push(child);
     }
 
-    /// Ends a container: its processes killed, its directories removed.
-    pub fn remove(&mut self, container: &str) {
-        kill_all(&self.path(0, container));
-        for controller in 0..self.mounts.len() {
-            remove_tree(&self.path(controller, container));
-        }
-    }
-
     /// A cpuset file of a container, trimmed.
-    pub fn read(&self, container: &str, file: &str) -> String {
+    pub(crate) fn read(&self, container: &str, file: &str) -> String {
         let path = self.path(0, container).join(file);
         fs::read_to_string(&path)
             .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -159,13 +147,13 @@ impl V1 {
             .to_string()
     }
 
-    pub fn write(&self, container: &str, file: &str, value: &str) {
+    pub(crate) fn write(&self, container: &str, file: &str, value: &str) {
         let path = self.path(0, container).join(file);
         fs::write(&path, value).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
 
     /// The affinity lists of every thread of a container.
-    pub fn affinities(&self, container: &str) -> BTreeSet<String> {
+    pub(crate) fn affinities(&self, container: &str) -> BTreeSet<String> {
         let tasks = self.read(container, "tasks");
         let status =
             |tid: &str| fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
@@ -177,19 +165,19 @@ impl V1 {
     }
 
     /// The arguments that point `cpufence` at this parent alone, then `rest`.
-    pub fn run(&self, rest: &[&str]) -> Output {
+    pub(crate) fn run(&self, rest: &[&str]) -> Output {
         let (config, state) = (self.config(), self.state());
         let mut args = vec!["--config", config.as_str(), "--state", state.as_str()];
         args.extend(rest);
         cpufence(&args)
     }
 
-    pub fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         self.dir.path().join("state").display().to_string()
     }
 
     /// The settings file, made at first use.
-    pub fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         let path = self.dir.path().join("config.toml");
         if !path.exists() {
             let text = format!(
@@ -211,13 +199,6 @@ impl Drop for V1 {
         for controller in 0..self.mounts.len() {
             remove_tree(&self.path(controller, ""));
         }
-    }
-}
-
-fn kill_all(dir: &Path) {
-    let tasks = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-    for pid in tasks.lines() {
-        let _ = Command::new("kill").args(["-9", pid]).status();
     }
 }
 
