@@ -34,10 +34,13 @@ pub enum CodecError {
     /// A frame whose checksum or length is wrong.
     #[error("damaged at byte {offset}: {reason}")]
     Damaged {
-        /// Offset of the frame in the file.
+        /// Offset of the damage, counted from where reading began.
         offset: usize,
         /// What is wrong.
         reason: String,
+        /// Whether the bytes merely end too early, as after a write that was
+        /// interrupted.
+        cut_short: bool,
     },
     /// A value that cannot be encoded or is too long.
     #[error("cannot encode: {0}")]
@@ -78,6 +81,7 @@ pub fn decode_header(bytes: &[u8], magic: [u8; 8], schema: u32) -> Result<&[u8],
         None => Err(CodecError::Damaged {
             offset: 8,
             reason: "the header is cut short".into(),
+            cut_short: true,
         }),
     }
 }
@@ -113,27 +117,55 @@ pub fn decode_frames<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<T>, usize, Optio
                 values.push(value);
                 offset += used;
             }
-            Err(reason) => return (values, offset, Some(CodecError::Damaged { offset, reason })),
+            Err((reason, cut_short)) => {
+                let damage = CodecError::Damaged {
+                    offset,
+                    reason,
+                    cut_short,
+                };
+                return (values, offset, Some(damage));
+            }
         }
     }
     (values, offset, None)
 }
 
-fn decode_frame<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), String> {
+/// A value and the bytes it took, or what is wrong and whether the bytes merely
+/// end too early.
+fn decode_frame<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), (String, bool)> {
     let word = |at: usize| -> Option<u32> {
         Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
     };
     let (Some(length), Some(checksum)) = (word(0), word(4)) else {
-        return Err("a frame's head is cut short".into());
+        return Err(("a frame's head is cut short".into(), true));
     };
     let end = 8 + length as usize;
     if length as usize > MAX_FRAME {
-        return Err(format!("a frame claims {length} bytes"));
+        return Err((format!("a frame claims {length} bytes"), false));
     }
-    let payload = bytes.get(8..end).ok_or("a frame is cut short")?;
+    let payload = bytes
+        .get(8..end)
+        .ok_or_else(|| ("a frame is cut short".to_string(), true))?;
     if crc32fast::hash(payload) != checksum {
-        return Err("the checksum does not match".into());
+        return Err(("the checksum does not match".into(), false));
     }
-    let value = bincode::deserialize(payload).map_err(|e| e.to_string())?;
+    let value = bincode::deserialize(payload).map_err(|e| (e.to_string(), false))?;
     Ok((value, end))
+}
+
+/// A value on its own, without frame; for payloads inside a frame.
+///
+/// # Errors
+/// If the value cannot be encoded.
+pub fn encode_value<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    bincode::serialize(value).map_err(|e| CodecError::Encode(e.to_string()))
+}
+
+/// The value that [`encode_value`] made.
+///
+/// # Errors
+/// If the bytes are not such a value.
+pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let limited = bytes.get(..bytes.len().min(MAX_FRAME)).unwrap_or_default();
+    bincode::deserialize(limited).map_err(|e| CodecError::Damaged { offset: 0, reason: e.to_string(), cut_short: false })
 }

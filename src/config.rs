@@ -1,1 +1,319 @@
-//! Settings from `config.toml`, checked.
+//! Settings: `config.toml` as typed, then as checked values.
+//!
+//! Every key has a default, so no file is a good file. An unknown key is an
+//! error: a misspelt guardrail must not be silently off.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::cpuset::CpuSet;
+use crate::placement::{Kind, SolveSettings, Weights};
+use crate::units::parse_duration;
+
+/// Where the settings live unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/cpufence/config.toml";
+
+/// Checked settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Budget, gaps and guardrails.
+    pub solve: SolveSettings,
+    /// CPUs never given to containers.
+    pub system_cpus: CpuSet,
+    /// Cost weights.
+    pub weights: Weights,
+    /// Which containers are managed; empty: the known layouts.
+    pub containers: Vec<ContainerEntry>,
+}
+
+/// One `[[containers]]` entry; the first match wins.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerEntry {
+    /// Glob on the path below the mount.
+    #[serde(rename = "match")]
+    pub pattern: String,
+    /// Overrides the kind.
+    pub kind: Option<Kind>,
+    /// Overrides the request, threads.
+    pub cpus: Option<u32>,
+}
+
+/// A settings file that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}{}: {reason}", line.map(|l| format!(":{l}")).unwrap_or_default())]
+pub struct ConfigError {
+    /// The file.
+    pub file: String,
+    /// Line, where known.
+    pub line: Option<usize>,
+    /// Key, value, what was expected.
+    pub reason: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct RawConfig {
+    solve: RawSolve,
+    host: RawHost,
+    weights: Weights,
+    containers: Vec<ContainerEntry>,
+    constraints: Option<toml::Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct RawSolve {
+    budget: Option<String>,
+    gap_stop: Option<f64>,
+    gap_refuse: Option<OffOr<f64>>,
+    least_gain: Option<f64>,
+    max_moves: Option<OffOr<u32>>,
+    seed: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct RawHost {
+    system_cpus: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OffOr<T> {
+    Value(T),
+    Word(String),
+}
+
+impl<T> OffOr<T> {
+    fn checked(self, key: &str) -> Result<Option<T>, String> {
+        match self {
+            Self::Value(value) => Ok(Some(value)),
+            Self::Word(word) if word == "off" => Ok(None),
+            Self::Word(word) => Err(format!(
+                "{key} = \"{}\": expected \"off\" or a number",
+                word.escape_debug()
+            )),
+        }
+    }
+}
+
+/// Reads and checks the text of a settings file; `file` is named in errors.
+///
+/// # Errors
+/// Names line or key, value and what was expected.
+pub fn parse_config(text: &str, file: &str) -> Result<Config, ConfigError> {
+    let fail = |line, reason| ConfigError {
+        file: file.to_string(),
+        line,
+        reason,
+    };
+    let raw: RawConfig = toml::from_str(text).map_err(|e| {
+        let line = e
+            .span()
+            .map(|span| 1 + text[..span.start].matches('\n').count());
+        fail(line, e.message().replace('\n', ", "))
+    })?;
+    check(raw).map_err(|reason| fail(None, reason))
+}
+
+fn check(raw: RawConfig) -> Result<Config, String> {
+    if raw.constraints.is_some() {
+        return Err(
+            "constraints: not supported by this release; remove the [[constraints]] tables".into(),
+        );
+    }
+    let defaults = SolveSettings::default();
+    let solve = SolveSettings {
+        budget: match raw.solve.budget {
+            Some(text) => Some(parse_budget(&text).map_err(|e| format!("solve.budget: {e}"))?),
+            None => defaults.budget,
+        },
+        work_limit: None,
+        gap_stop: ratio(
+            "solve.gap_stop",
+            raw.solve.gap_stop.unwrap_or(defaults.gap_stop),
+        )?,
+        gap_refuse: match raw
+            .solve
+            .gap_refuse
+            .map(|v| v.checked("solve.gap_refuse"))
+            .transpose()?
+            .flatten()
+        {
+            Some(value) => Some(ratio("solve.gap_refuse", value)?),
+            None => None,
+        },
+        least_gain: ratio(
+            "solve.least_gain",
+            raw.solve.least_gain.unwrap_or(defaults.least_gain),
+        )?,
+        max_moves: raw
+            .solve
+            .max_moves
+            .map(|v| v.checked("solve.max_moves"))
+            .transpose()?
+            .flatten(),
+        seed: raw.solve.seed.unwrap_or(defaults.seed),
+    };
+    let system_cpus =
+        CpuSet::parse_list(&raw.host.system_cpus).map_err(|e| format!("host.system_cpus: {e}"))?;
+    check_weights(&raw.weights)?;
+    for (entry, number) in raw.containers.iter().zip(1..) {
+        if entry.cpus == Some(0) {
+            return Err(format!(
+                "containers (entry {number}, match \"{}\"): cpus = 0, expected an integer >= 1",
+                entry.pattern.escape_debug()
+            ));
+        }
+    }
+    Ok(Config {
+        solve,
+        system_cpus,
+        weights: raw.weights,
+        containers: raw.containers,
+    })
+}
+
+/// A budget: a duration of at least 1 ms.
+///
+/// # Errors
+/// Names the value and what was expected.
+pub fn parse_budget(text: &str) -> Result<Duration, String> {
+    let budget = parse_duration(text)?;
+    if budget < Duration::from_millis(1) {
+        return Err(format!("'{text}' is too short: expected at least 1ms"));
+    }
+    Ok(budget)
+}
+
+fn ratio(key: &str, value: f64) -> Result<f64, String> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(value)
+    } else {
+        Err(format!("{key} = {value}: expected a number >= 0"))
+    }
+}
+
+fn check_weights(w: &Weights) -> Result<(), String> {
+    /// Keeps every cost below 2^63 on the largest host that is read.
+    const MOST: i64 = 1_000_000_000;
+    let all = [
+        ("smt_busy", w.smt_busy),
+        ("smt_foreign", w.smt_foreign),
+        ("slow_core", w.slow_core),
+        ("away", w.away),
+        ("spread.l3", w.spread.l3),
+        ("spread.numa", w.spread.numa),
+        ("balance.l3", w.balance.l3),
+        ("balance.numa", w.balance.numa),
+        ("move.thread", w.movement.thread),
+        ("move.l3", w.movement.l3),
+        ("move.numa", w.movement.numa),
+    ];
+    match all.iter().find(|(_, value)| !(0..=MOST).contains(value)) {
+        Some((key, value)) => Err(format!(
+            "weights.{key} = {value}: expected an integer from 0 to {MOST}"
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::placement::{LevelWeights, MoveWeights};
+
+    fn reason(text: &str) -> String {
+        parse_config(text, "c.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn no_text_is_the_defaults() {
+        assert_eq!(parse_config("", "c").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_documented_keys_are_read() {
+        let text = r#"
+            [solve]
+            budget = "10ms"
+            gap_stop = 0.01
+            gap_refuse = 0.5
+            least_gain = 0.02
+            max_moves = 7
+            seed = 3
+            [host]
+            system_cpus = "0,32"
+            [weights]
+            smt_busy = 1
+            spread = { l3 = 2, numa = 3 }
+            move = { thread = 4, l3 = 5, numa = 6 }
+            [[containers]]
+            match = "batch/*"
+            kind = "burst"
+            cpus = 4
+            [[containers]]
+            match = "x/**"
+        "#;
+        let config = parse_config(text, "c").unwrap();
+        assert_eq!(config.solve.budget, Some(Duration::from_millis(10)));
+        assert_eq!(config.solve.gap_refuse, Some(0.5));
+        assert_eq!(config.solve.max_moves, Some(7));
+        assert_eq!(config.system_cpus.to_string(), "0,32");
+        assert_eq!(config.weights.smt_busy, 1);
+        assert_eq!(
+            config.weights.smt_foreign, 100,
+            "what is not named keeps its default"
+        );
+        assert_eq!(config.weights.spread, LevelWeights { l3: 2, numa: 3 });
+        assert_eq!(
+            config.weights.movement,
+            MoveWeights {
+                thread: 4,
+                l3: 5,
+                numa: 6
+            }
+        );
+        assert_eq!(config.containers[0].kind, Some(Kind::Burst));
+        assert_eq!(config.containers[1].cpus, None);
+    }
+
+    #[test]
+    fn off_is_a_value() {
+        let config =
+            parse_config("[solve]\ngap_refuse = \"off\"\nmax_moves = \"off\"", "c").unwrap();
+        assert_eq!(
+            (config.solve.gap_refuse, config.solve.max_moves),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        assert!(reason("[solve]\nbudgte = \"1s\"").starts_with("c.toml:2: unknown field `budgte`"));
+        assert!(
+            reason("[solve]\nbudget = \"soon\"").contains("solve.budget: 'soon' is not a duration")
+        );
+        assert!(reason("[solve]\nbudget = \"0ms\"").contains("expected at least 1ms"));
+        assert!(
+            reason("[solve]\ngap_stop = -1")
+                .contains("solve.gap_stop = -1: expected a number >= 0")
+        );
+        assert!(reason("[solve]\ngap_refuse = \"on\"").contains("expected \"off\" or a number"));
+        assert!(
+            reason("[host]\nsystem_cpus = \"3-1\"")
+                .contains("host.system_cpus: '3-1' is not a CPU list")
+        );
+        assert!(reason("[weights]\nsmt_busy = -5").contains("weights.smt_busy = -5: expected"));
+        assert!(
+            reason("[[containers]]\nmatch = \"a\"\ncpus = 0")
+                .contains("cpus = 0, expected an integer >= 1")
+        );
+        assert!(reason("[[containers]]\nmatch = \"a\"\nkind = \"fast\"").starts_with("c.toml:3: "));
+        assert!(reason("[[containers]]\nkind = \"burst\"").contains("match"));
+        assert!(reason("[[constraints]]\na = 1").contains("not supported by this release"));
+        assert!(reason("[solve\n").starts_with("c.toml:1: "));
+    }
+}

@@ -32,7 +32,8 @@ pub struct CpuSet {
     words: Vec<u64>,
 }
 
-/// A CPU list that the kernel's parser would refuse too.
+/// A text that is no CPU list (or mask): the kernel's parser would refuse it, or
+/// only a kernel knows what it means.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a CPU list: {reason} (expected e.g. '0-3,8')", text.escape_debug())]
 pub struct CpuListError {
@@ -136,11 +137,14 @@ impl CpuSet {
     }
 
     /// Reads the kernel's list format as the kernel's parser does
-    /// (`lib/bitmap.c`, `bitmap_parselist`): ranges, strides `0-7:1/2`, empty
-    /// items, white space around the list. An empty text is the empty set.
+    /// (`lib/bitmap-str.c`, `bitmap_parselist`): ranges, strides `0-7:1/2`,
+    /// commas and white space between items, any number of them. An empty text
+    /// is the empty set. A NUL, or a newline right after a number or
+    /// range, ends it.
     ///
     /// # Errors
-    /// Names what the kernel would refuse, and numbers above [`MAX_CPU`].
+    /// Names what the kernel would refuse; also numbers above [`MAX_CPU`], and
+    /// `N` and `all`, whose meaning depends on the kernel that reads them.
     pub fn parse_list(text: &str) -> Result<Self, CpuListError> {
         parse::parse_list(text)
     }
@@ -232,3 +236,6 @@ impl TryFrom<String> for CpuSet {
 }
 
 mod parse;
+
+#[cfg(test)]
+mod tests;

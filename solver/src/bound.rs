@@ -3,7 +3,9 @@
 //!
 //! Inside, every objective is minimized and has no constant:
 //!
-//!     caller's objective = offset + sign * internal,   sign = +1 (min), -1 (max)
+//! ```text
+//! caller's objective = offset + sign * internal,   sign = +1 (min), -1 (max)
+//! ```
 //!
 //! **Trivial bound.** sum_j min(c_j l_j, c_j u_j), where every term is finite.
 //!

@@ -5,6 +5,8 @@ mod bound;
 pub mod check;
 mod clock;
 mod engine;
+mod implied;
+pub mod io;
 mod model;
 mod options;
 mod outcome;

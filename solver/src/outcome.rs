@@ -31,6 +31,26 @@ pub enum Status {
     NumericalTrouble,
 }
 
+impl Status {
+    /// The status as the command line and its JSON spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Optimal => "optimal",
+            Self::GapReached => "gap_reached",
+            Self::TimeLimit => "time_limit",
+            Self::NodeLimit => "node_limit",
+            Self::IterationLimit => "iteration_limit",
+            Self::MemoryLimit => "memory_limit",
+            Self::Interrupted => "interrupted",
+            Self::Infeasible => "infeasible",
+            Self::Unbounded => "unbounded",
+            Self::InfeasibleOrUnbounded => "infeasible_or_unbounded",
+            Self::NumericalTrouble => "numerical_trouble",
+        }
+    }
+}
+
 /// What a solve cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -101,6 +121,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Time from the call to the first feasible point; none without one.
+    #[must_use]
+    pub fn first_incumbent(&self) -> Option<Duration> {
+        self.events.iter().find_map(|event| match event {
+            LogEvent::Incumbent { elapsed, .. } => Some(*elapsed),
+            _ => None,
+        })
+    }
+
     /// |objective - bound| / max(|objective|, 1e-10); 0 when equal; none where
     /// one of the two does not exist.
     #[must_use]

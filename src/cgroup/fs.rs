@@ -55,6 +55,14 @@ pub trait Host {
     /// As the system call fails.
     fn inode(&self, path: &Path) -> io::Result<u64>;
 
+    /// Whether a file may be written; nothing is written.
+    ///
+    /// # Errors
+    /// As opening it for writing fails.
+    fn check_writable(&self, path: &Path) -> io::Result<()> {
+        self.inode(path).map(|_| ())
+    }
+
     /// The text of a file without trailing white space and NUL bytes; none
     /// where it cannot be read ("missing files mean not so").
     fn text(&self, path: &Path) -> Option<String> {
@@ -108,6 +116,10 @@ impl Host for RealHost {
             written if written == bytes.len() => Ok(()),
             _ => Err(io::ErrorKind::WriteZero.into()),
         }
+    }
+
+    fn check_writable(&self, path: &Path) -> io::Result<()> {
+        fs::OpenOptions::new().write(true).open(self.locate(path)).map(|_| ())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {

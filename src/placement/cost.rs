@@ -15,7 +15,9 @@
 //! once each, however many siblings there are.
 
 use super::problem::{NUMA, Owners, Problem};
-use super::types::CostParts;
+use super::problem::ProblemError;
+use super::types::{CostParts, Instance, Placement};
+use crate::cpuset::{CpuId, CpuSet};
 
 /// The cost of `owners` by cause.
 ///
@@ -103,3 +105,18 @@ pub fn moved_threads(problem: &Problem, owners: &Owners) -> u32 {
 
 #[cfg(test)]
 mod tests;
+
+/// What a placement of an instance costs, by part. Every container of the
+/// instance has its threads in it; no CPU is unavailable.
+///
+/// # Errors
+/// If the instance makes no sense.
+pub fn placement_cost(instance: &Instance, placement: &Placement) -> Result<CostParts, ProblemError> {
+    let problem = Problem::new(instance, &CpuSet::new())?;
+    let owner = |cpu: CpuId| {
+        let mut owners = problem.containers.iter().zip(0u32..);
+        owners.find(|(c, _)| placement.get(&c.id).is_some_and(|set| set.contains(cpu))).map(|(_, k)| k)
+    };
+    let owners: Vec<Option<u32>> = problem.threads.iter().map(|t| owner(t.cpu)).collect();
+    Ok(cost(&problem, &owners))
+}

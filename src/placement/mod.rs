@@ -21,6 +21,8 @@ mod overfull;
 mod place;
 mod pool;
 pub mod problem;
+#[cfg(test)]
+mod random;
 mod rebuild;
 mod report;
 mod rows;
@@ -35,6 +37,7 @@ mod types;
 
 pub use check::{HostFileError, ValueError, check_instance, parse_host};
 pub use explain::{Annotation, Change, Explained, explain};
+pub use cost::placement_cost;
 pub use place::{Placed, PlacementError, place};
 pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};

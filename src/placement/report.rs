@@ -86,14 +86,25 @@ impl PlanReport {
         explanation: &[Explained],
         timing: Option<Timing>,
     ) -> Self {
+        let mut sentences = answer.reasons.clone();
+        sentences.extend(explanation.iter().map(|e| e.text.clone()));
+        Self::of(answer, cpusets(instance, answer), sentences, timing)
+    }
+
+    /// The report on `answer` with its cpusets and explanation in words.
+    #[must_use]
+    pub fn of(
+        answer: &Answer,
+        cpuset: Placement,
+        explanation: Vec<String>,
+        timing: Option<Timing>,
+    ) -> Self {
         let numbers = |placement: &Placement| {
             placement
                 .iter()
                 .map(|(id, set)| (id.clone(), set.iter().map(|cpu| cpu.0).collect()))
                 .collect()
         };
-        let mut sentences = answer.reasons.clone();
-        sentences.extend(explanation.iter().map(|e| e.text.clone()));
         Self {
             schema: SCHEMA,
             status: answer.status,
@@ -102,10 +113,10 @@ impl PlanReport {
             gap: answer.gap(),
             placement: numbers(&answer.placement),
             lent: numbers(&answer.lent),
-            cpuset: cpusets(instance, answer),
+            cpuset,
             cost_parts: answer.cost_parts,
             moved_threads: answer.moved_threads,
-            explanation: sentences,
+            explanation,
             timing,
         }
     }

@@ -286,3 +286,6 @@ fn merge_shared(problem: &Problem, cells: &[Cell], owners: &mut [Option<u32>]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub(crate) fn topology(sockets: u32, l3s: u32, cores: u32, smt: u32) -> Topology
             });
         }
     }
-    Topology { cpus }
+    Topology::new(cpus)
 }
 
 /// A static newcomer.

@@ -1,6 +1,8 @@
 //! Prediction of a container's CPU use: the 0.95 quantile of the P95 of the
 //! next ten minutes.
 
+mod fallback;
 mod types;
 
+pub use fallback::Fallback;
 pub use types::{Features, Link, Prediction, Predictor};

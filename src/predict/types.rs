@@ -12,7 +12,8 @@ pub enum Link {
     Trees,
     /// P95 of the 24 h decaying histogram.
     DayP95,
-    /// Maximum of the last hour.
+    /// Peak of the last hour: its largest P95 of ten minutes (the maximum where
+    /// ten minutes have fewer than twenty samples).
     HourMax,
     /// A blend of the request and what was seen of a young container.
     Blend,

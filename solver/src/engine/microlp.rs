@@ -22,8 +22,8 @@
 //!
 //! | the model has | what is done |
 //! |-|-|
-//! | a two-sided row | two constraints |
-//! | an integer column with a bound beyond `i32` | a box at the `i32` range; points found are good, claims that the box could have caused (infeasible, optimal, a bound) are not made |
+//! | a two-sided row | an equation with a bounded slack; measured against two constraints: dsbmip 761 nodes in place of 1,200, nesm 1,913 iterations in place of 2,067, boeing1 458 in place of 424 |
+//! | an integer column with a bound beyond `i32` | the bound that the rows imply, if that fits; else a box at the `i32` range: points found are good, claims come from the linear relaxation, and where that does not settle it none is made |
 //! | a continuous bound of 2^52 to 1e20 | a constraint; microlp takes such a bound for none |
 //! | a cutoff | points not better are dropped, and the search ends once its bound reaches the cutoff |
 //! | an infinite value where none may be | never gets here: `super::contradiction` |
@@ -43,6 +43,7 @@ use super::ledger::Ledger;
 use super::{End, Report, Task};
 use crate::bound::{self, Grid, Space};
 use crate::check::{self, Checked, Refusal};
+use crate::implied::implied_bounds;
 use crate::model::{Column, Model};
 use crate::outcome::Status;
 use crate::tol;
@@ -60,7 +61,9 @@ const LARGEST_CHUNK: u64 = 256;
 /// Nodes in the chunk that follows `nodes` nodes: a sixteenth of them, so that
 /// a deadline loses at most about that share of the work, and resuming, whose
 /// cost is that of looking over all open nodes and all coefficients, stays
-/// rare beside it.
+/// rare beside it. Measured over ten models: within 5 % of one uncut call,
+/// where chunks of one node cost up to 40 %, with the same nodes and simplex
+/// iterations in all of them.
 fn chunk(nodes: u64) -> u64 {
     (nodes / 16).clamp(1, LARGEST_CHUNK)
 }
@@ -75,7 +78,7 @@ pub(super) fn integral_bounds(column: &Column) -> (f64, f64) {
 
 /// Solves the task, sending what is committed.
 pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
-    let (problem, vars, boxed) = build(&task.model, None);
+    let (problem, vars, boxed) = build(&task.model, Form::Whole);
     if !task.is_wanted() {
         return;
     }
@@ -85,6 +88,7 @@ pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
         ledger: task.ledger.clone(),
         vars,
         boxed,
+        is_relaxation_unbounded: false,
         last_objective: None,
         refused: None,
         task,
@@ -101,6 +105,8 @@ struct Worker<'a> {
     vars: Vec<Variable>,
     /// Whether an integer column was cut to the `i32` range.
     boxed: bool,
+    /// Whether the linear relaxation, solved where `boxed`, is unbounded.
+    is_relaxation_unbounded: bool,
     /// Objective of the last point taken from microlp, in its own terms.
     last_objective: Option<f64>,
     /// Why the last point of microlp's was refused.
@@ -120,6 +126,14 @@ impl Worker<'_> {
             let values = start.point().iter().copied();
             self.vars.iter().copied().zip(values).collect()
         });
+        if self.boxed
+            && let Some(end) = self.relax()
+        {
+            self.ledger.counters.work = 1;
+            self.ledger.counters.nodes = 1;
+            self.report(None, Some(end));
+            return;
+        }
         let mut step = 1;
         let mut result = problem.solve_with(options);
         loop {
@@ -166,6 +180,50 @@ impl Worker<'_> {
             options.node_limit = Some(step);
             options.time_limit = self.task.clock.left().map(|left| left + GRACE);
             result = outcome.resume_with(options);
+        }
+    }
+
+    /// Solves the linear relaxation without the box, whose bound and
+    /// infeasibility are the model's; the end, if it is one.
+    fn relax(&mut self) -> Option<End> {
+        let (problem, _, _) = build(&self.task.model, Form::Relaxed);
+        let mut options = SolveOptions::default();
+        options.time_limit = self.task.clock.left().map(|left| left + GRACE);
+        match problem.solve_with(options) {
+            Ok(outcome) => {
+                if let Some(bound) = outcome.stats().best_bound {
+                    self.raise(bound);
+                }
+                None
+            }
+            Err(Error::Unbounded) => {
+                self.is_relaxation_unbounded = true;
+                None
+            }
+            Err(Error::Infeasible) => Some(self.end_of_infeasibility()),
+            Err(_) => None,
+        }
+    }
+
+    fn end_of_infeasibility(&self) -> End {
+        if self.ledger.incumbent().is_some() {
+            End::trouble("the engine claims infeasibility, but a feasible point is known")
+        } else {
+            End::plain(Status::Infeasible)
+        }
+    }
+
+    /// Where the box may have caused what the search says: what is known all
+    /// the same. With rational data, an unbounded relaxation and one integer
+    /// point make the model unbounded (R. Meyer 1974, "On the existence of
+    /// optimal solutions to integer and mixed-integer programming problems").
+    fn end_in_box(&self) -> End {
+        match self.ledger.gap_verdict() {
+            Some(status) => End::plain(status),
+            None if self.is_relaxation_unbounded && self.ledger.incumbent().is_some() => {
+                End::plain(Status::Unbounded)
+            }
+            None => End::trouble(BOXED),
         }
     }
 
@@ -217,7 +275,7 @@ impl Worker<'_> {
         if model.integers() == 0 || model.integers() == point.len() {
             return None;
         }
-        let (problem, vars, _) = build(model, Some(point));
+        let (problem, vars, _) = build(model, Form::Fixed(point));
         let mut options = SolveOptions::default();
         options.time_limit = self.task.clock.left().map(|left| left + GRACE);
         let outcome = problem.solve_with(options).ok()?;
@@ -280,11 +338,8 @@ impl Worker<'_> {
 
     fn end_of_error(&self, error: &Error) -> End {
         match error {
-            Error::Infeasible if self.boxed => End::trouble(BOXED),
-            Error::Infeasible if self.ledger.incumbent().is_some() => {
-                End::trouble("the engine claims infeasibility, but a feasible point is known")
-            }
-            Error::Infeasible => End::plain(Status::Infeasible),
+            Error::Infeasible if self.boxed => self.end_in_box(),
+            Error::Infeasible => self.end_of_infeasibility(),
             Error::Unbounded => End::plain(Status::Unbounded),
             other => End::trouble(format!("microlp: {other}")),
         }
@@ -295,23 +350,41 @@ impl Worker<'_> {
 const BOXED: &str =
     "an integer column has bounds beyond 32 bits, which microlp cannot hold, so nothing is proved";
 
+/// What becomes of the integer columns.
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    /// They stay integer.
+    Whole,
+    /// They are continuous: the linear relaxation.
+    Relaxed,
+    /// They are fixed at this point's rounded values.
+    Fixed(&'a [f64]),
+}
+
 /// The model as microlp takes it, its variables by column, and whether an
-/// integer column had to be boxed. With `fixed`, integer columns are fixed at
-/// that point's rounded values.
-fn build(model: &Model, fixed: Option<&[f64]>) -> (Problem, Vec<Variable>, bool) {
+/// integer column had to be boxed.
+fn build(model: &Model, form: Form<'_>) -> (Problem, Vec<Variable>, bool) {
     let space = Space::of(model);
     let mut problem = Problem::new(OptimizationDirection::Minimize);
     let mut boxed = false;
     let mut large = Vec::new();
+    // Where a column's own bounds are too wide, the rows may narrow them.
+    let implied = std::cell::OnceCell::new();
     let mut vars = Vec::with_capacity(model.columns().len());
     for (index, column) in model.columns().iter().enumerate() {
         let cost = space.cost(column.cost);
-        let (lower, upper) = match fixed {
-            Some(point) if column.integer => (point[index].round(), point[index].round()),
+        let (lower, upper) = match form {
+            Form::Fixed(point) if column.integer => (point[index].round(), point[index].round()),
             _ if column.integer => integral_bounds(column),
             _ => (column.lower, column.upper),
         };
-        let (lower, upper) = (open(lower), open(upper));
+        let (mut lower, mut upper) = (open(lower), open(upper));
+        let stays_integer = column.integer && matches!(form, Form::Whole) && lower < upper;
+        if stays_integer && (to_i32(lower).1 || to_i32(upper).1) {
+            let implied: &Vec<(f64, f64)> = implied.get_or_init(|| implied_bounds(model));
+            lower = lower.max(implied[index].0.ceil());
+            upper = upper.min(implied[index].1.floor());
+        }
         // Crossed within the tolerance: fixed in between.
         let (lower, upper) = if lower > upper {
             let middle = lower + (upper - lower) / 2.0;
@@ -319,7 +392,7 @@ fn build(model: &Model, fixed: Option<&[f64]>) -> (Problem, Vec<Variable>, bool)
         } else {
             (lower, upper)
         };
-        let var = if column.integer && lower < upper {
+        let var = if stays_integer && lower < upper {
             let (low, is_low_cut) = to_i32(lower);
             let (high, is_high_cut) = to_i32(upper);
             boxed |= is_low_cut || is_high_cut;
@@ -353,10 +426,14 @@ fn build(model: &Model, fixed: Option<&[f64]>) -> (Problem, Vec<Variable>, bool)
             problem.add_constraint(terms(), ComparisonOp::Eq, middle);
             continue;
         }
-        if lower.is_finite() {
+        if lower.is_finite() && upper.is_finite() {
+            // sum a x - s = 0 with s between the sides.
+            let slack = problem.add_var(0.0, (lower, upper));
+            let terms = terms().chain([(slack, -1.0)]);
+            problem.add_constraint(terms, ComparisonOp::Eq, 0.0);
+        } else if lower.is_finite() {
             problem.add_constraint(terms(), ComparisonOp::Ge, lower);
-        }
-        if upper.is_finite() {
+        } else if upper.is_finite() {
             problem.add_constraint(terms(), ComparisonOp::Le, upper);
         }
     }

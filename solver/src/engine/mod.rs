@@ -306,7 +306,12 @@ impl Run<'_> {
     }
 
     fn finish(self, end: End) -> Outcome {
-        let (incumbent, bound, counters) = self.ledger.into_parts();
+        let has_cutoff = self.ledger.limits().cutoff.is_some();
+        let (incumbent, mut bound, counters) = self.ledger.into_parts();
+        // Nothing to bound, or nothing that bounds it.
+        if end.status == Status::Unbounded || (end.status == Status::Infeasible && !has_cutoff) {
+            bound = None;
+        }
         let objective = incumbent.as_ref().map(Checked::objective);
         Outcome {
             status: end.status,

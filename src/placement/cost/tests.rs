@@ -22,7 +22,7 @@ fn host(smt: u32, cores: &[(u32, u32, u32)]) -> Topology {
             });
         }
     }
-    Topology { cpus }
+    Topology::new(cpus)
 }
 
 fn container(id: &str, cpus: u32, rho: i64, previous: Option<&[u32]>) -> ContainerSpec {

@@ -34,14 +34,12 @@ fn spec(id: &str, cpus: u32, use_p95: f64) -> ContainerSpec {
 fn instance() -> Instance {
     Instance {
         weights: Weights::default(),
-        topology: Topology {
-            cpus: vec![
-                cpu(0, 10, 5, 0),
-                cpu(2, 10, 5, 0),
-                cpu(1, 11, 6, 0),
-                cpu(3, 11, 6, 0),
-            ],
-        },
+        topology: Topology::new(vec![
+            cpu(0, 10, 5, 0),
+            cpu(2, 10, 5, 0),
+            cpu(1, 11, 6, 0),
+            cpu(3, 11, 6, 0),
+        ]),
         containers: vec![spec("a", 2, 1.0), spec("b", 1, 0.25)],
     }
 }

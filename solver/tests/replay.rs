@@ -1,0 +1,247 @@
+//! The path of a search depends on the model and the options alone: a run that
+//! the clock cut is the run that its work count names.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    reason = "test code"
+)]
+
+use std::time::{Duration, Instant};
+
+use branchcut::{Column, Model, Options, Outcome, Row, Sense, Status, StopFlag, solve};
+
+/// A generator of numbers that are the same on every machine (the constants of
+/// D. Knuth's MMIX).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % limit) as f64
+    }
+}
+
+/// A multidimensional knapsack with a few continuous columns, which takes
+/// microlp some hundreds of nodes and more.
+fn knapsack(columns: usize, rows: usize, seed: u64) -> Model {
+    let mut numbers = Numbers(seed);
+    let mut model = Model::new(Sense::Maximize);
+    model.offset = 7.0;
+    for index in 0..columns {
+        model
+            .add_column(Column {
+                name: format!("x{index}"),
+                cost: 10.0 + numbers.below(90),
+                lower: 0.0,
+                upper: 1.0,
+                integer: index % 10 != 9,
+            })
+            .unwrap();
+    }
+    for index in 0..rows {
+        let coefficients: Vec<(usize, f64)> =
+            (0..columns).map(|j| (j, 5.0 + numbers.below(95))).collect();
+        let total: f64 = coefficients.iter().map(|&(_, a)| a).sum();
+        model
+            .add_row(Row {
+                name: format!("r{index}"),
+                lower: f64::NEG_INFINITY,
+                upper: (total / 3.0).floor(),
+                coefficients,
+            })
+            .unwrap();
+    }
+    model
+}
+
+fn run(model: &Model, options: &Options) -> Outcome {
+    solve(model, options)
+}
+
+/// All of an answer that must not depend on the clock; floats bit by bit.
+fn essence(
+    outcome: &Outcome,
+) -> (
+    Option<Vec<u64>>,
+    Option<u64>,
+    Option<u64>,
+    branchcut::Counters,
+) {
+    let bits = |value: f64| value.to_bits();
+    (
+        outcome
+            .point
+            .as_ref()
+            .map(|point| point.iter().copied().map(bits).collect()),
+        outcome.objective.map(bits),
+        outcome.bound.map(bits),
+        outcome.counters,
+    )
+}
+
+#[test]
+fn more_work_is_never_worse_and_reruns_are_identical() {
+    for seed in 1..=4 {
+        let model = knapsack(20, 5, seed);
+        let full = run(&model, &Options::default());
+        assert_eq!(full.status, Status::Optimal);
+        assert!(full.counters.work > 30, "too easy: {:?}", full.counters);
+        let mut last: Option<Outcome> = None;
+        for work in (0..=60).chain([full.counters.work, full.counters.work + 1]) {
+            let options = Options {
+                work_limit: Some(work),
+                start: Some(vec![0.0; 20]),
+                ..Options::default()
+            };
+            let outcome = run(&model, &options);
+            assert_eq!(essence(&outcome), essence(&run(&model, &options)));
+            assert!(outcome.counters.work <= work);
+            assert!(outcome.bound.unwrap() >= full.objective.unwrap() - 1e-6);
+            if let Some(last) = last {
+                assert!(outcome.objective >= last.objective, "work {work}");
+                assert!(outcome.bound <= last.bound, "work {work}");
+            }
+            last = Some(outcome);
+        }
+    }
+}
+
+#[test]
+fn no_work_is_the_start_and_the_first_is_the_root() {
+    let model = knapsack(20, 5, 1);
+    let at = |work| {
+        let options = Options {
+            work_limit: Some(work),
+            start: Some(vec![0.0; 20]),
+            ..Options::default()
+        };
+        run(&model, &options)
+    };
+    let none = at(0);
+    assert_eq!(none.point, Some(vec![0.0; 20]));
+    assert_eq!((none.counters.work, none.counters.nodes), (0, 0));
+    let root = at(1);
+    assert_eq!((root.counters.work, root.counters.nodes), (1, 1));
+    assert!(root.bound < none.bound);
+}
+
+#[test]
+fn a_run_cut_by_the_clock_is_replayed_by_its_work() {
+    let mut cut = 0;
+    for seed in 1..=3 {
+        let model = knapsack(60, 8, seed);
+        for limit in [1, 3, 10, 30, 100] {
+            let timed = run(
+                &model,
+                &Options {
+                    time_limit: Some(Duration::from_millis(limit)),
+                    start: Some(vec![0.0; 60]),
+                    ..Options::default()
+                },
+            );
+            cut += usize::from(timed.status == Status::TimeLimit && timed.counters.work > 1);
+            let replayed = run(
+                &model,
+                &Options {
+                    work_limit: Some(timed.counters.work),
+                    start: Some(vec![0.0; 60]),
+                    ..Options::default()
+                },
+            );
+            assert_eq!(
+                essence(&timed),
+                essence(&replayed),
+                "seed {seed}, {limit} ms"
+            );
+            assert_eq!(timed.status, replayed.status);
+        }
+    }
+    assert!(cut >= 3, "only {cut} runs were cut inside the search");
+}
+
+#[test]
+fn node_limits_and_gaps_stop_the_search() {
+    let model = knapsack(60, 8, 2);
+    let outcome = run(
+        &model,
+        &Options {
+            node_limit: Some(25),
+            ..Options::default()
+        },
+    );
+    assert_eq!(outcome.status, Status::NodeLimit);
+    assert_eq!(outcome.counters.nodes, 25);
+    let outcome = run(
+        &model,
+        &Options {
+            gap_relative: 0.05,
+            ..Options::default()
+        },
+    );
+    assert_eq!(outcome.status, Status::GapReached);
+    let gap = outcome.gap().unwrap();
+    assert!((1e-6..=0.05).contains(&gap), "{gap}");
+    let outcome = run(
+        &model,
+        &Options {
+            gap_absolute: 60.0,
+            ..Options::default()
+        },
+    );
+    assert_eq!(outcome.status, Status::GapReached);
+    assert!(outcome.bound.unwrap() - outcome.objective.unwrap() <= 60.0);
+}
+
+/// A flag raised from another thread ends the solve within a poll or two; the
+/// wide margin is for a loaded machine.
+#[test]
+fn a_flag_raised_on_the_way_ends_the_solve() {
+    let model = knapsack(200, 20, 5);
+    let stop = StopFlag::default();
+    let options = Options {
+        start: Some(vec![0.0; 200]),
+        stop: stop.clone(),
+        ..Options::default()
+    };
+    let raiser = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        stop.stop();
+        Instant::now()
+    });
+    let outcome = run(&model, &options);
+    let late = raiser.join().unwrap().elapsed();
+    assert_eq!(outcome.status, Status::Interrupted);
+    assert!(outcome.point.is_some());
+    assert!(late < Duration::from_millis(200), "{late:?}");
+}
+
+/// The root of this model takes microlp far longer than the limit, and its
+/// translation alone more than a millisecond. The least of several overshoots
+/// is the solver's; the others are the machine's other work.
+#[test]
+fn a_limit_that_ends_inside_the_engine_is_kept() {
+    let model = knapsack(2000, 200, 6);
+    for limit in [1, 5, 20] {
+        let limit = Duration::from_millis(limit);
+        let mut least = Duration::MAX;
+        for _ in 0..10 {
+            let before = Instant::now();
+            let outcome = run(
+                &model,
+                &Options {
+                    time_limit: Some(limit),
+                    ..Options::default()
+                },
+            );
+            least = least.min(before.elapsed().saturating_sub(limit));
+            assert_eq!(outcome.status, Status::TimeLimit);
+            assert_eq!(outcome.counters.work, 0);
+        }
+        assert!(least <= Duration::from_millis(1), "{limit:?}: {least:?}");
+    }
+}

@@ -1,0 +1,143 @@
+//! Arguments as typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::parse_budget;
+
+/// Isolates co-located containers on a Linux host by their cpusets.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 a bug, 2 usage, 3 bad input, 4 host not fit (controller, permission), \
+                          5 a guardrail kept the old placement, 6 a write failed and the round was undone";
+
+/// Flags of every subcommand.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Settings file [default: /etc/cpufence/config.toml where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of journal and history [default: /var/lib/cpufence]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Look for /sys, /proc, the cgroup mounts, /etc and /var/lib under another root
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    pub(crate) root: PathBuf,
+    /// Form of the log lines on stderr
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// Print what was done even when stdout is no terminal
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// `cpufence: message`
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Search limits that override the settings file.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SearchLimits {
+    /// Wall-clock budget of the solve, e.g. 50ms
+    #[arg(long, value_name = "TIME", value_parser = parse_budget)]
+    pub(crate) budget: Option<Duration>,
+    /// Relative gap at which the search may stop
+    #[arg(long, value_name = "RATIO", value_parser = parse_ratio)]
+    pub(crate) gap: Option<f64>,
+    /// Stop at a work count instead of a time (repeatable to the byte)
+    #[arg(long, value_name = "N", conflicts_with = "budget")]
+    pub(crate) work: Option<u64>,
+    /// Seed of every random choice
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// A subcommand.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what would be done; changes nothing
+    Plan {
+        /// A host file (schema placement/1) instead of this machine
+        #[arg(long, value_name = "FILE")]
+        host: Option<PathBuf>,
+        #[command(flatten)]
+        limits: SearchLimits,
+        /// Print one JSON object (schema plan/1)
+        #[arg(long)]
+        json: bool,
+    },
+    /// One round: sample, predict, solve, journal, write, verify, record
+    Apply {
+        /// Show the round's writes and make none; stores nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        limits: SearchLimits,
+        /// Print one JSON object (schema plan/1)
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put every cpuset back as it was before the first apply
+    Restore {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show host, containers, violations and the last decision
+    Status {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the host's CPUs as read
+    Topology {
+        /// Print one JSON object (schema topology/1)
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check kernel, controllers, permissions and other managers of CPUs
+    Doctor {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Decide every round of a journal again and compare the plans
+    Replay {
+        /// A journal directory, segment or copy of one
+        #[arg(value_name = "FILE")]
+        journal: PathBuf,
+        /// Write a report of the rounds as one HTML file
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// The whole path on an embedded host; no root, leaves nothing behind
+    Demo {
+        /// Print one JSON object (schema plan/1)
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn parse_ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err(format!("'{}' is not a number >= 0", text.escape_debug())),
+    }
+}

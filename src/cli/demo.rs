@@ -1,0 +1,176 @@
+//! `cpufence demo`: the whole path on an embedded host, traces and containers.
+//!
+//! The host (`fixtures/demo/host.json`) has containers pinned in CPU order by
+//! somebody who did not look at the topology, and a newcomer. Their use is
+//! predicted from the traces, the round is decided as on a live host, and the
+//! host is shown before and after. Nothing is written.
+#![expect(clippy::disallowed_methods, reason = "reads the clock for the budget: an edge")]
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::exit::{self, Failure};
+use super::plan::{WIDTH, report};
+use super::render;
+use crate::cgroup::{
+    Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource, Version,
+};
+use crate::cpuset::CpuSet;
+use crate::engine::record::Round;
+use crate::engine::{Event, Managed, Settings, State, decide};
+use crate::history::trace::parse_traces;
+use crate::placement::{ContainerSpec, Instance, Placement, SolveSettings, parse_host, placement_cost};
+use crate::predict::{Fallback, Predictor};
+use crate::report::format_diagram;
+
+const HOST: &[u8] = include_bytes!("../../fixtures/demo/host.json");
+const TRACES: &str = include_str!("../../fixtures/traces/demo.csv");
+
+/// Long enough to prove the demo's placement on a slow machine, and well
+/// within the two seconds that a first look may take.
+const BUDGET: Duration = Duration::from_millis(1500);
+
+pub(super) fn run(json: bool, out: &mut dyn Write) -> Result<u8, Failure> {
+    let start = Instant::now();
+    let state = state()?;
+    let newcomers: Vec<String> =
+        state.containers.iter().filter(|m| m.assigned.is_none()).map(|m| m.container.id.clone()).collect();
+    let event = Event::Add(newcomers);
+    let decision = decide(&state, &event, &|| start.elapsed());
+    let round = Round { state, event, decision, elapsed_s: start.elapsed().as_secs_f64() };
+    if json {
+        writeln!(out, "{}", report(&round).to_json_line())?;
+    } else {
+        print(&round, out)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// The embedded host as a round would have observed it.
+fn state() -> Result<State, Failure> {
+    let bug = |what: &str, e: &dyn std::fmt::Display| Failure::new(exit::BUG, format_args!("embedded {what}: {e}"));
+    let instance = parse_host(HOST, "host.json").map_err(|e| bug("host", &e))?;
+    let traces = parse_traces(TRACES).map_err(|e| bug("traces", &e))?;
+    let online = instance.topology.online();
+    let mut containers = Vec::new();
+    for (spec, inode) in instance.containers.iter().zip(1..) {
+        let request = Some(f64::from(spec.cpus));
+        let trace = traces.iter().find(|t| t.id == spec.id);
+        let features = trace
+            .and_then(|t| Some(t.features_at(t.samples.last()?.0, request, request)))
+            .ok_or_else(|| bug("traces", &format_args!("none of {}", spec.id)))?;
+        containers.push(Managed {
+            container: container(spec, inode, &online),
+            prediction: Fallback::default().predict(&features),
+            assigned: previous(spec),
+        });
+    }
+    containers.sort_by(|a, b| a.container.id.cmp(&b.container.id));
+    let solve = SolveSettings { budget: Some(BUDGET), ..SolveSettings::default() };
+    Ok(State {
+        now_s: 0.0,
+        version: Version::V2,
+        topology: instance.topology,
+        settings: Settings { solve, weights: instance.weights, ..Settings::default() },
+        containers,
+        pool_assigned: None,
+        first_sets: crate::cgroup::journal::JournalState::default(),
+    })
+}
+
+fn previous(spec: &ContainerSpec) -> Option<CpuSet> {
+    spec.previous.as_ref().map(|cpus| cpus.iter().copied().collect())
+}
+
+fn container(spec: &ContainerSpec, inode: u64, online: &CpuSet) -> Container {
+    let key = ContainerKey { boot_id: "demo".into(), inode };
+    let cpus = previous(spec);
+    let dir = CpusetDir {
+        key: key.clone(),
+        path: spec.id.clone().into_bytes(),
+        effective: cpus.clone().unwrap_or_else(|| online.clone()),
+        cpus: cpus.unwrap_or_default(),
+        mems: String::new(),
+        exclusive: false,
+        partition: None,
+    };
+    Container {
+        key,
+        id: spec.id.clone(),
+        layout: Layout::Docker,
+        subtree: vec![dir],
+        parent_effective: online.clone(),
+        request: Request {
+            cpus: Some(spec.cpus),
+            mcpu: Some(u64::from(spec.cpus) * 1000),
+            source: RequestSource::Quota,
+            kind_configured: false,
+            kind: spec.kind,
+        },
+        quota_mcpu: Some(u64::from(spec.cpus) * 1000),
+        usage_ns: None,
+        throttling: None,
+        context: Context::default(),
+        home: spec.home,
+        pinned: Pinned::default(),
+        fence: Fence::Managed,
+    }
+}
+
+fn print(round: &Round, out: &mut dyn Write) -> Result<(), Failure> {
+    let state = &round.state;
+    let report = report(round);
+    let before: Placement =
+        state.containers.iter().filter_map(|m| Some((m.container.id.clone(), m.assigned.clone()?))).collect();
+    writeln!(out, "An embedded host with recorded containers; nothing on this machine is read or changed.\n")?;
+    writeln!(out, "host    {}", render::host_line(&state.topology))?;
+    let old = placement_cost(&placed_before(state), &before).map_err(|e| Failure::new(exit::BUG, e))?;
+    writeln!(out, "\nBEFORE  pinned in CPU order: cost {} CPUs lost ({})", render::cpus(old.total()), render::parts_line(&old))?;
+    writeln!(out, "{}", format_diagram(&state.topology, &before, &Placement::new(), WIDTH))?;
+    writeln!(out, "PREDICTED P95 of the next 10 minutes, CPUs")?;
+    let rows: Vec<Vec<String>> = state
+        .containers
+        .iter()
+        .map(|m| {
+            let request = m.container.request.cpus.unwrap_or(0);
+            vec![
+                format!("  {}", m.container.id),
+                format!("{:.2} of {request}", m.prediction.p95),
+                m.prediction.why.clone(),
+            ]
+        })
+        .collect();
+    writeln!(out, "{}", render::table(&rows))?;
+    writeln!(out, "AFTER   {}", render::status_words(report.status))?;
+    writeln!(out, "        {}", render::proof_line(report.cost, report.lower_bound, report.gap))?;
+    writeln!(out, "        paid for: {}", render::parts_line(&report.cost_parts))?;
+    if let Some(t) = &report.timing {
+        writeln!(out, "        {} threads move; {:.1} ms, work {}", report.moved_threads, t.elapsed_ms, t.work)?;
+    }
+    writeln!(out, "{}", format_diagram(&state.topology, &round.decision.plan.answer.placement, &Placement::new(), WIDTH))?;
+    write!(out, "{}", render::section("WHY", &report.explanation))?;
+    writeln!(out, "\nNext: `cpufence doctor`, then `cpufence plan` on a real host.")?;
+    Ok(())
+}
+
+/// The containers that had a place before, for the price of that placement.
+fn placed_before(state: &State) -> Instance {
+    let spec = |m: &Managed| {
+        Some(ContainerSpec {
+            id: m.container.id.clone(),
+            cpus: m.container.request.cpus?,
+            predicted_p95: m.prediction.p95,
+            rho_mcpu: None,
+            request_mcpu: None,
+            kind: m.container.request.kind,
+            previous: Some(m.assigned.as_ref()?.iter().collect()),
+            home: m.container.home,
+            priority: 0,
+        })
+    };
+    Instance {
+        weights: state.settings.weights,
+        topology: state.topology.clone(),
+        containers: state.containers.iter().filter_map(spec).collect(),
+    }
+}

@@ -1,0 +1,208 @@
+//! `cpufence status`: host, containers, violations, the last decision.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::exit::{self, Failure};
+use super::log::Log;
+use super::settings::Session;
+use super::{plan, render};
+use crate::cgroup::{Container, Fence};
+use crate::cpuset::{CpuId, CpuSet};
+use crate::engine::record::Round;
+use crate::engine::{Managed, request_words, shell};
+use crate::placement::{Kind, Placement, Status};
+use crate::report::format_diagram;
+use crate::topology::Summary;
+
+/// `--json` of `status` (schema `status/1`).
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    host: Summary,
+    containers: Vec<Row>,
+    violations: Vec<String>,
+    last_decision: Option<Last>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    id: String,
+    layout: String,
+    kind: Kind,
+    request_cpus: Option<u32>,
+    request_source: String,
+    quota_mcpu: Option<u64>,
+    throttled_share: Option<f64>,
+    predicted_p95: f64,
+    prediction_source: String,
+    home: Option<u32>,
+    cpuset: CpuSet,
+    assigned: Option<CpuSet>,
+    owner: Option<String>,
+    image: Option<String>,
+    app: Option<String>,
+    left_alone: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Last {
+    event: String,
+    status: Status,
+    cost: i64,
+    lower_bound: i64,
+    gap: f64,
+    moved_threads: u32,
+    age_s: f64,
+}
+
+pub(super) fn run(session: &Session, json: bool, log: &Log, out: &mut dyn Write) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let (sight, _) = shell::plan(&session.site(&config), &plan::no_search(&config)).map_err(plan::failure)?;
+    let last = sight.last.as_ref();
+    let report = Report {
+        schema: "status/1",
+        host: sight.state.topology.summary(),
+        containers: sight.state.containers.iter().map(row).collect(),
+        violations: violations(&sight.state.containers, last, &sight.state.topology.online()),
+        last_decision: last.map(|round| last_decision(round, sight.state.now_s)),
+        notes: sight.notes,
+    };
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&report).map_err(std::io::Error::from)?)?;
+        return Ok(exit::DONE);
+    }
+    report.notes.iter().for_each(|note| log.note(note));
+    writeln!(out, "host      {}", render::host_line(&sight.state.topology))?;
+    match &report.last_decision {
+        None => writeln!(out, "decision  none yet: `cpufence plan` shows what the first would be")?,
+        Some(l) => writeln!(
+            out,
+            "decision  {} {:.0} s ago: {} (cost {}, gap {:.2} %)",
+            l.event,
+            l.age_s,
+            render::status_words(l.status),
+            render::cpus(l.cost),
+            l.gap * 100.0
+        )?,
+    }
+    let owners = owners(&sight.state.containers);
+    if !owners.is_empty() {
+        write!(out, "\n{}", format_diagram(&sight.state.topology, &owners, &Placement::new(), plan::WIDTH))?;
+    }
+    write!(out, "\n{}", container_table(&report.containers))?;
+    write!(out, "{}", render::section("violations", &report.violations))?;
+    Ok(exit::DONE)
+}
+
+/// Fenced sets by container, for the diagram: those narrower than their parent's.
+fn owners(containers: &[Managed]) -> Placement {
+    let narrow = |c: &&Container| !c.parent_effective.is_subset(&c.dir().effective);
+    let fenced = containers.iter().map(|m| &m.container).filter(narrow);
+    fenced.map(|c| (c.id.clone(), c.dir().effective.clone())).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio of counters, for display")]
+fn row(m: &Managed) -> Row {
+    let c = &m.container;
+    Row {
+        id: c.id.clone(),
+        layout: format!("{:?}", c.layout).to_lowercase(),
+        kind: c.request.kind,
+        request_cpus: c.request.cpus,
+        request_source: request_words(m),
+        quota_mcpu: c.quota_mcpu,
+        throttled_share: c.throttling.filter(|t| t.periods > 0).map(|t| t.throttled as f64 / t.periods as f64),
+        predicted_p95: m.prediction.p95,
+        prediction_source: m.prediction.why.clone(),
+        home: c.home,
+        cpuset: c.dir().effective.clone(),
+        assigned: m.assigned.clone(),
+        owner: c.context.owner.as_deref().map(crate::report::display_name),
+        image: c.context.image.as_deref().map(crate::report::display_name),
+        app: c.context.app.as_deref().map(crate::report::display_name),
+        left_alone: match &c.fence {
+            Fence::Managed => None,
+            Fence::LeftAlone(reason) => Some(reason.clone()),
+        },
+    }
+}
+
+fn last_decision(round: &Round, now_s: f64) -> Last {
+    let answer = &round.decision.plan.answer;
+    Last {
+        event: round.event.name().into(),
+        status: answer.status,
+        cost: answer.cost(),
+        lower_bound: answer.lower_bound,
+        gap: answer.gap(),
+        moved_threads: answer.moved_threads,
+        age_s: (now_s - round.state.now_s).max(0.0),
+    }
+}
+
+fn container_table(rows: &[Row]) -> String {
+    let head = ["CONTAINER", "FOUND AS", "KIND", "CPUS", "FROM", "P95", "CPUSET", ""].map(String::from).to_vec();
+    let lines = rows.iter().map(|r| {
+        vec![
+            r.id.clone(),
+            r.layout.clone(),
+            format!("{:?}", r.kind).to_lowercase(),
+            r.request_cpus.map_or_else(|| "-".into(), |n| n.to_string()),
+            r.request_source.clone(),
+            format!("{:.2}", r.predicted_p95),
+            render::shown(&r.cpuset),
+            match (&r.left_alone, &r.assigned) {
+                (Some(reason), _) => format!("left alone: {reason}"),
+                (None, Some(_)) => "fenced".into(),
+                (None, None) => "not fenced".into(),
+            },
+        ]
+    });
+    render::table(&std::iter::once(head).chain(lines).collect::<Vec<_>>())
+}
+
+/// What is not as a plan would have it.
+fn violations(containers: &[Managed], last: Option<&Round>, online: &CpuSet) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut owner: BTreeMap<CpuId, &str> = BTreeMap::new();
+    for m in containers.iter().filter(|m| m.assigned.is_some() && m.container.request.kind != Kind::Pooled) {
+        let c = &m.container;
+        let mut shared: BTreeMap<&str, CpuSet> = BTreeMap::new();
+        for cpu in c.dir().effective.iter() {
+            if let Some(other) = owner.insert(cpu, &c.id) {
+                shared.entry(other).or_default().insert(cpu);
+            }
+        }
+        found.extend(shared.iter().map(|(other, set)| format!("{} and {other} share CPUs {set}", c.id)));
+    }
+    for m in containers {
+        let c = &m.container;
+        let planned = last.and_then(|round| round.decision.plan.cpusets.get(&c.id)).filter(|_| m.assigned.is_some());
+        if let Some(set) = planned.filter(|set| **set != c.dir().effective) {
+            found.push(format!("{}: its cpuset in force is {}, planned was {set}", c.id, c.dir().effective));
+        }
+        if let Some(lost) = planned.map(|set| set.difference(online)).filter(|lost| !lost.is_empty()) {
+            found.push(format!("{}: its CPUs {lost} are offline", c.id));
+        }
+        if c.pinned.pinned > 0 {
+            found.push(format!(
+                "{}: {} of {} threads have an affinity narrower than the cpuset",
+                c.id, c.pinned.pinned, c.pinned.threads
+            ));
+        }
+        let size = u64::try_from(c.dir().effective.len()).unwrap_or(u64::MAX) * 1000;
+        if let (Some(quota), Some(t), true) = (c.quota_mcpu, c.throttling, m.assigned.is_some())
+            && quota < size
+        {
+            found.push(format!(
+                "{}: its quota of {quota} milli-CPU is below its cpuset of {size}: throttled in {} of {} periods",
+                c.id, t.throttled, t.periods
+            ));
+        }
+    }
+    found
+}

@@ -1,0 +1,190 @@
+//! Random small hosts for the tests of this module.
+
+use super::problem::Problem;
+use super::types::{ContainerSpec, Instance, Kind, LevelWeights, MoveWeights, Weights};
+use crate::cpuset::{CpuId, CpuSet};
+use crate::topology::{Cpu, Topology};
+
+/// A seeded generator (splitmix64, Steele, Lea and Flood 2014).
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to `below` - 1.
+    pub(super) fn below(&mut self, below: usize) -> usize {
+        usize::try_from(self.next() % below as u64).unwrap()
+    }
+
+    /// True in `percent` of 100 draws.
+    pub(super) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
+}
+
+/// What a random host may have.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// Most threads of a core.
+    pub(super) width: u32,
+    /// Most online threads of the host.
+    pub(super) threads: usize,
+    /// Most containers.
+    pub(super) containers: usize,
+    /// Whether containers may claim the same previous thread.
+    pub(super) overlap: bool,
+}
+
+fn topology(random: &mut Random, shape: Shape) -> Topology {
+    let cores = u32::try_from(2 + random.below(4)).unwrap();
+    let width = 1 + u32::try_from(random.below(shape.width as usize)).unwrap();
+    let (l3s, nodes) = (1 + random.below(3), 1 + random.below(2));
+    let nested = random.chance(50);
+    let mixed_width = random.chance(20);
+    let hybrid = random.chance(25);
+    let mut cpus: Vec<Cpu> = Vec::new();
+    for core in 0..cores {
+        let l3 = u32::try_from(random.below(l3s)).unwrap();
+        let numa = match nested {
+            true => l3 % u32::try_from(nodes).unwrap(),
+            false => u32::try_from(random.below(nodes)).unwrap(),
+        };
+        let perf = if hybrid && random.chance(50) {
+            650
+        } else {
+            1000
+        };
+        let width = if mixed_width && random.chance(50) {
+            1
+        } else {
+            width
+        };
+        for thread in 0..width {
+            cpus.push(Cpu {
+                id: CpuId(core + thread * cores),
+                core: Some(core),
+                l3: Some(l3),
+                numa: Some(numa),
+                socket: Some(0),
+                online: true,
+                perf,
+                isolated: false,
+                nohz_full: false,
+            });
+        }
+    }
+    cpus.sort_by_key(|cpu| cpu.id);
+    if random.chance(30) {
+        let gone = random.below(cpus.len());
+        cpus[gone].online = false;
+    }
+    while cpus.iter().filter(|cpu| cpu.online).count() > shape.threads {
+        let gone = random.below(cpus.len());
+        cpus[gone].online = false;
+    }
+    Topology::new(cpus)
+}
+
+fn weights(random: &mut Random) -> Weights {
+    if random.chance(40) {
+        return Weights::default();
+    }
+    let mut pick = |values: &[i64]| values[random.below(values.len())];
+    Weights {
+        smt_busy: pick(&[0, 100, 200, 370]),
+        smt_foreign: pick(&[0, 10, 100, 250]),
+        slow_core: pick(&[0, 1000]),
+        away: pick(&[0, 100]),
+        spread: LevelWeights {
+            l3: pick(&[0, 60, 200]),
+            numa: pick(&[0, 100, 600]),
+        },
+        balance: LevelWeights {
+            l3: pick(&[0, 100, 300]),
+            numa: pick(&[0, 50]),
+        },
+        movement: MoveWeights {
+            thread: pick(&[0, 5000, 40_000, 150_000]),
+            l3: pick(&[0, 10_000]),
+            numa: pick(&[0, 50_000, 150_000]),
+        },
+    }
+}
+
+/// A random instance that fits its host.
+pub(super) fn instance(random: &mut Random, shape: Shape) -> Instance {
+    let topology = topology(random, shape);
+    let mut threads: Vec<CpuId> = topology.cpus.iter().map(|cpu| cpu.id).collect();
+    let online = topology.online().len();
+    random.shuffle(&mut threads);
+    let mut next = threads.clone().into_iter();
+    let mut left = online;
+    let mut containers = Vec::new();
+    for k in 0..1 + random.below(shape.containers) {
+        if left == 0 {
+            break;
+        }
+        let request = 1 + random.below(left.min(4));
+        left -= request;
+        let previous = random.chance(75).then(|| {
+            let had = match random.chance(70) {
+                true => request,
+                false => random.below(4),
+            };
+            if shape.overlap && random.chance(50) {
+                random.shuffle(&mut threads);
+                threads[..had.min(threads.len())].to_vec()
+            } else {
+                next.by_ref().take(had).collect()
+            }
+        });
+        let rho = match random.chance(30) {
+            true => 50 + random.below(60),
+            false => 50 + random.below(951),
+        };
+        containers.push(ContainerSpec {
+            id: format!("c{k}"),
+            cpus: u32::try_from(request).unwrap(),
+            predicted_p95: 0.0,
+            rho_mcpu: Some(i64::try_from(rho).unwrap()),
+            kind: Kind::Static,
+            previous,
+            request_mcpu: None,
+            home: random.chance(20).then(|| u32::from(random.chance(50))),
+            priority: 0,
+        });
+    }
+    Instance {
+        weights: weights(random),
+        topology,
+        containers,
+    }
+}
+
+/// A random problem.
+pub(super) fn problem(random: &mut Random, shape: Shape) -> Problem {
+    Problem::new(&instance(random, shape), &CpuSet::new()).unwrap()
+}
+
+/// A random complete assignment.
+pub(super) fn assignment(random: &mut Random, problem: &Problem) -> Vec<Option<u32>> {
+    let mut owners: Vec<Option<u32>> = (0u32..)
+        .zip(&problem.containers)
+        .flat_map(|(k, container)| std::iter::repeat_n(Some(k), container.request))
+        .collect();
+    owners.resize(problem.threads.len(), None);
+    random.shuffle(&mut owners);
+    owners
+}
