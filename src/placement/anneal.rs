@@ -7,14 +7,15 @@
 //! - two threads exchange their owners (or one moves to a free thread),
 //! - a container gets back a thread that it had before,
 //! - two cores exchange their owners,
-//! - a container's threads in one group change places with what is in another;
+//! - a container's cores in one group change places with cores of another;
 //!
 //! a proposal that raises the cost by d is accepted with probability about
 //! exp(-d / T). Here that is d <= T e with e exponential, drawn from the bits
 //! of an integer, so that no rounding of `exp` can make two builds differ.
 //!
 //! Rounds of growing length start from the best assignment so far; in each, T
-//! falls from about a core-sharing thread's cost to a small part of it. The
+//! falls from about a core-sharing thread's cost (or a part of it, see
+//! [`HEATS`]) to 1/600 of that. The
 //! schedule depends on the problem and the seed alone: a budget only cuts it,
 //! so more work never gives a worse answer.
 
@@ -22,7 +23,12 @@ use super::problem::Problem;
 use super::state::State;
 
 /// Proposals of the first round for each thread; later rounds double it.
-const FIRST_ROUND: u64 = 64;
+const FIRST_ROUND: u64 = 16;
+/// Where T starts in each round, of [`FULL_HEAT`]: gently first, since best fit
+/// is a good start and the budget may be short, then in turns.
+const HEATS: [i64; 4] = [4, 64, 16, 64];
+/// The heat at which T is what a thread pays that shares its core.
+const FULL_HEAT: i64 = 64;
 /// Steps of the temperature in a round.
 const STEPS: u64 = 48;
 /// The temperature falls by this ratio in each step: to 1/600 in a round.
@@ -82,8 +88,8 @@ pub(super) fn anneal(
 ) -> Annealed {
     let mut search = Search::new(start, seed);
     let mut length = FIRST_ROUND * (search.state.problem.threads.len() as u64).max(STEPS);
-    while search.open(limit, target) {
-        if !search.round(length, limit, target, stop) {
+    for heat in HEATS.into_iter().cycle() {
+        if !search.round(heat, length, limit, target, stop) {
             break;
         }
         length *= 2;
@@ -105,6 +111,12 @@ struct Search<'a> {
     hot: i64,
     work: u64,
     undo: Vec<(usize, usize)>,
+    /// For each level and group, the cores with a thread in it.
+    cores_of: [Vec<Vec<usize>>; 2],
+    /// Room for a block's cores.
+    sources: Vec<usize>,
+    /// Room for the cores it changes places with, by rank.
+    targets: Vec<(u8, usize)>,
 }
 
 impl<'a> Search<'a> {
@@ -126,6 +138,20 @@ impl<'a> Search<'a> {
             hot,
             work: 0,
             undo: Vec::new(),
+            cores_of: [0, 1].map(|level| {
+                let mut cores = vec![Vec::new(); problem.levels[level].groups.len()];
+                for (index, core) in problem.cores.iter().enumerate() {
+                    for &thread in core {
+                        let own = &mut cores[problem.threads[thread].group[level]];
+                        if own.last() != Some(&index) {
+                            own.push(index);
+                        }
+                    }
+                }
+                cores
+            }),
+            sources: Vec::new(),
+            targets: Vec::new(),
             state,
         }
     }
@@ -135,8 +161,15 @@ impl<'a> Search<'a> {
     }
 
     /// One cooling; false if the search is over.
-    fn round(&mut self, length: u64, limit: u64, target: i64, stop: &dyn Fn() -> bool) -> bool {
-        let mut hot = self.hot;
+    fn round(
+        &mut self,
+        heat: i64,
+        length: u64,
+        limit: u64,
+        target: i64,
+        stop: &dyn Fn() -> bool,
+    ) -> bool {
+        let mut hot = self.hot * heat / FULL_HEAT;
         for _ in 0..STEPS {
             for _ in 0..length / STEPS {
                 if self.work.is_multiple_of(CHECK) && stop() || !self.open(limit, target) {
@@ -155,9 +188,9 @@ impl<'a> Search<'a> {
         let before = self.state.cost();
         self.undo.clear();
         match self.random.below(16) {
-            0 => self.swap_cores(),
-            1 | 2 => self.swap_blocks(),
-            3..=5 if !self.veterans.is_empty() => self.go_back(),
+            0 | 1 => self.swap_cores(),
+            2..=5 => self.swap_blocks(),
+            6..=8 if !self.veterans.is_empty() => self.go_back(),
             _ => self.swap_threads(),
         }
         let rise = self.state.cost() - before;
@@ -213,13 +246,15 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A container's threads in one group go to another group.
+    /// The cores of a container in one group change places with as many cores
+    /// of another group: first those of whoever owns a random thread there,
+    /// then idle ones, then others. Whole cores, so that what shares a core
+    /// keeps sharing it.
     fn swap_blocks(&mut self) {
         let problem: &'a Problem = self.state.problem;
         let level = self.random.below(2);
         let groups = &problem.levels[level].groups;
-        let threads = problem.threads.len();
-        let from = self.random.below(threads);
+        let from = self.random.below(problem.threads.len());
         let (Some(k), a) = (self.state.owner(from), problem.threads[from].group[level]) else {
             return;
         };
@@ -228,22 +263,39 @@ impl<'a> Search<'a> {
             return;
         }
         let target = &groups[b].threads;
-        let mut place = self.random.below(target.len());
-        let mut left = target.len();
-        for &thread in &groups[a].threads {
-            if self.state.owner(thread) != Some(k) {
-                continue;
-            }
-            while left > 0 && self.state.owner(target[place]) == Some(k) {
-                place = (place + 1) % target.len();
-                left -= 1;
-            }
-            if left == 0 {
-                return;
-            }
-            self.swap(thread, target[place]);
-            place = (place + 1) % target.len();
-            left -= 1;
+        let partner = self.state.owner(target[self.random.below(target.len())]);
+        if partner == Some(k) {
+            return;
         }
+        let mut sources = std::mem::take(&mut self.sources);
+        let mut targets = std::mem::take(&mut self.targets);
+        sources.clear();
+        targets.clear();
+        let state = &self.state;
+        let has = |core: usize, owner: Option<u32>| {
+            problem.cores[core].iter().any(|&t| state.owner(t) == owner)
+        };
+        sources.extend(self.cores_of[level][a].iter().filter(|&&c| has(c, Some(k))));
+        let of_b = self.cores_of[level][b]
+            .iter()
+            .filter(|&&c| !has(c, Some(k)));
+        targets.extend(of_b.map(|&c| {
+            let rank = if has(c, partner) {
+                0
+            } else if problem.cores[c].iter().all(|&t| state.owner(t).is_none()) {
+                1
+            } else {
+                2
+            };
+            (rank, c)
+        }));
+        targets.sort_unstable();
+        for (&x, &(_, y)) in sources.iter().zip(&targets) {
+            for (&s, &t) in problem.cores[x].iter().zip(&problem.cores[y]) {
+                self.swap(s, t);
+            }
+        }
+        self.sources = sources;
+        self.targets = targets;
     }
 }

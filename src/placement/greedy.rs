@@ -72,38 +72,60 @@ impl Regions {
     }
 }
 
-/// The better of best fit from scratch in both styles.
+/// Best fit from scratch, in the best of its ways.
 pub(super) fn greedy<'a>(problem: &'a Problem, regions: &Regions) -> State<'a> {
-    better_style(&State::empty(problem), regions)
+    best_way(&State::empty(problem), regions)
 }
 
-/// Best fit for what every container lacks in `start`, the better style.
-pub(super) fn better_style<'a>(start: &State<'a>, regions: &Regions) -> State<'a> {
-    let [spread, packed] = [Style::Spread, Style::Packed].map(|style| {
+/// Best fit for what every container lacks in `start`: all containers
+/// [`Style::Spread`], all [`Style::Packed`], or [`divided`] between the two;
+/// the cheapest of the three.
+pub(super) fn best_way<'a>(start: &State<'a>, regions: &Regions) -> State<'a> {
+    let problem = start.problem;
+    let all = |style| vec![style; problem.containers.len()];
+    let ways = [all(Style::Spread), all(Style::Packed), divided(problem)];
+    let mut best: Option<State<'a>> = None;
+    for styles in &ways {
         let mut state = start.clone();
-        fit_all(&mut state, regions, style);
-        state
-    });
-    if packed.cost() < spread.cost() {
-        packed
-    } else {
-        spread
+        fit_all(&mut state, regions, styles);
+        if best.as_ref().is_none_or(|b| state.cost() < b.cost()) {
+            best = Some(state);
+        }
     }
+    best.unwrap_or_else(|| start.clone())
 }
 
-fn fit_all(state: &mut State<'_>, regions: &Regions, style: Style) {
+/// With C cores for R threads, about 2 C - R threads can have a core of their
+/// own: those of the containers that use a thread most are spread, the rest is
+/// packed.
+fn divided(problem: &Problem) -> Vec<Style> {
+    let requested: usize = problem.containers.iter().map(|k| k.request).sum();
+    let mut alone = (2 * problem.cores.len()).saturating_sub(requested);
+    let mut order: Vec<usize> = (0..problem.containers.len()).collect();
+    order.sort_by_key(|&k| (std::cmp::Reverse(problem.containers[k].rho), k));
+    let mut styles = vec![Style::Packed; order.len()];
+    for k in order {
+        if let Some(left) = alone.checked_sub(problem.containers[k].request) {
+            alone = left;
+            styles[k] = Style::Spread;
+        }
+    }
+    styles
+}
+
+fn fit_all(state: &mut State<'_>, regions: &Regions, styles: &[Style]) {
     let problem = state.problem;
     let mut lacking: Vec<usize> = problem.containers.iter().map(|k| k.request).collect();
     for owner in state.owners().iter().flatten() {
         lacking[*owner as usize] -= 1;
     }
-    let mut order: Vec<u32> = (0u32..).take(lacking.len()).collect();
-    order.sort_by_key(|&k| {
-        let container = &problem.containers[k as usize];
-        (std::cmp::Reverse((lacking[k as usize], container.load)), k)
+    let mut order: Vec<(u32, usize)> = (0u32..).zip(lacking).filter(|l| l.1 > 0).collect();
+    order.sort_by_key(|&(k, lacking)| {
+        let load = problem.containers[k as usize].load;
+        (std::cmp::Reverse((lacking, load)), k)
     });
-    for k in order {
-        fit(state, regions, k, lacking[k as usize], style);
+    for (k, lacking) in order {
+        fit(state, regions, k, lacking, styles[k as usize]);
     }
 }
 
@@ -252,16 +274,10 @@ fn offer(
     // itself costs can tell them apart.
     let index = state.problem.threads[core[0]].core;
     let before = state.smt(index);
-    let rate = state.problem.weights.movement.thread;
-    let mut added = 0;
-    for &thread in &free[..take] {
-        added += state.own_cost(thread, k);
-        added -= if state.was(thread) == Some(k) {
-            rate
-        } else {
-            0
-        };
-    }
+    let mut added: i64 = free[..take]
+        .iter()
+        .map(|&thread| state.thread_cost(thread, k))
+        .sum();
     added += state.smt_with(index, k, take) - before;
     Some(Offer { take, added })
 }

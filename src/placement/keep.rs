@@ -6,7 +6,7 @@
 //! loss is cheapest, one after the other (ties: largest CPU number); one that
 //! requests more gets the rest by best fit, on its own cells first.
 
-use super::greedy::{Regions, better_style};
+use super::greedy::{Regions, best_way};
 use super::problem::Problem;
 use super::state::State;
 
@@ -32,5 +32,5 @@ pub(super) fn keep_and_fit<'a>(problem: &'a Problem, regions: &Regions) -> State
             own.retain(|&t| t != thread);
         }
     }
-    better_style(&state, regions)
+    best_way(&state, regions)
 }

@@ -16,8 +16,8 @@ pub(super) struct State<'a> {
     count: [Vec<Count>; 2],
     /// For each level, groups each container is in.
     used: [Vec<u32>; 2],
-    /// For each level, the load of each group, milli-CPU.
-    load: [Vec<i64>; 2],
+    /// For each level, the load of each group above its even share, milli-CPU.
+    over: [Vec<i64>; 2],
     cost: i64,
 }
 
@@ -38,7 +38,10 @@ impl<'a> State<'a> {
             was: vec![None; problem.threads.len()],
             count: [0, 1].map(|l| vec![Count::default(); groups(l) * containers]),
             used: [0, 1].map(|_| vec![0; containers]),
-            load: [0, 1].map(|l| vec![0; groups(l)]),
+            over: [0, 1].map(|l| {
+                let groups = problem.levels[l].groups.iter();
+                groups.map(|group| -group.share).collect()
+            }),
             cost: 0,
         };
         let weights = &problem.weights.movement;
@@ -95,11 +98,13 @@ impl<'a> State<'a> {
         let core = self.problem.threads[thread].core;
         self.cost -= self.smt(core);
         if let Some(k) = old {
-            self.take(thread, k);
+            self.cost -= self.thread_cost(thread, k);
+            self.leave(thread, k);
         }
         self.owners[thread] = owner;
         if let Some(k) = owner {
-            self.give(thread, k);
+            self.cost += self.thread_cost(thread, k);
+            self.enter(thread, k);
         }
         self.cost += self.smt(core);
     }
@@ -107,37 +112,59 @@ impl<'a> State<'a> {
     /// Exchanges the owners of two threads.
     pub(super) fn swap(&mut self, a: usize, b: usize) {
         let (x, y) = (self.owners[a], self.owners[b]);
-        if x != y {
-            // Each container's count moves between groups once; freeing `a`
-            // first keeps every count within its request.
-            self.set(a, None);
-            self.set(b, x);
-            self.set(a, y);
+        if x == y {
+            return;
+        }
+        let threads = &self.problem.threads;
+        let (first, second) = (threads[a].core, threads[b].core);
+        // Inside a group of each level the groups' numbers stay as they are.
+        let same_groups = threads[a].group == threads[b].group;
+        self.cost -= self.smt(first);
+        if second != first {
+            self.cost -= self.smt(second);
+        }
+        for (thread, owner) in [(a, x), (b, y)] {
+            if let Some(k) = owner {
+                self.cost -= self.thread_cost(thread, k);
+                if !same_groups {
+                    self.leave(thread, k);
+                }
+            }
+        }
+        self.owners.swap(a, b);
+        for (thread, owner) in [(a, y), (b, x)] {
+            if let Some(k) = owner {
+                self.cost += self.thread_cost(thread, k);
+                if !same_groups {
+                    self.enter(thread, k);
+                }
+            }
+        }
+        self.cost += self.smt(first);
+        if second != first {
+            self.cost += self.smt(second);
         }
     }
 
-    /// What a thread costs whoever sits beside it: slow core, away from home.
-    pub(super) fn own_cost(&self, thread: usize, k: u32) -> i64 {
+    /// What a thread costs `k`, whoever sits beside it: slow core, away from
+    /// home, less what leaving it would cost.
+    pub(super) fn thread_cost(&self, thread: usize, k: u32) -> i64 {
         let data = &self.problem.threads[thread];
         let container = &self.problem.containers[k as usize];
-        let away = if container.away[data.group[NUMA]] {
-            self.problem.weights.away
-        } else {
-            0
-        };
-        (data.slow + away) * container.rho
+        let weights = &self.problem.weights;
+        let mut rate = data.slow;
+        if container.away[data.group[NUMA]] {
+            rate += weights.away;
+        }
+        let stays = self.was[thread] == Some(k);
+        rate * container.rho - if stays { weights.movement.thread } else { 0 }
     }
 
-    fn give(&mut self, thread: usize, k: u32) {
+    fn enter(&mut self, thread: usize, k: u32) {
         let problem = self.problem;
-        let data = &problem.threads[thread];
         let container = &problem.containers[k as usize];
-        self.cost += self.own_cost(thread, k);
-        if self.was[thread] == Some(k) {
-            self.cost -= problem.weights.movement.thread;
-        }
         for (level, weights) in problem.levels.iter().enumerate() {
-            let group = data.group[level];
+            let group = problem.threads[thread].group[level];
             let count = &mut self.count[level][k as usize * weights.groups.len() + group];
             if count.now < count.before {
                 self.cost -= weights.movement;
@@ -150,23 +177,18 @@ impl<'a> State<'a> {
                     self.cost += weights.spread * container.load;
                 }
             }
-            let load = &mut self.load[level][group];
-            let over = (*load - weights.groups[group].share).max(0);
-            *load += container.rho;
-            self.cost += weights.balance * ((*load - weights.groups[group].share).max(0) - over);
+            let over = &mut self.over[level][group];
+            let before = (*over).max(0);
+            *over += container.rho;
+            self.cost += weights.balance * ((*over).max(0) - before);
         }
     }
 
-    fn take(&mut self, thread: usize, k: u32) {
+    fn leave(&mut self, thread: usize, k: u32) {
         let problem = self.problem;
-        let data = &problem.threads[thread];
         let container = &problem.containers[k as usize];
-        self.cost -= self.own_cost(thread, k);
-        if self.was[thread] == Some(k) {
-            self.cost += problem.weights.movement.thread;
-        }
         for (level, weights) in problem.levels.iter().enumerate() {
-            let group = data.group[level];
+            let group = problem.threads[thread].group[level];
             let count = &mut self.count[level][k as usize * weights.groups.len() + group];
             count.now -= 1;
             if count.now < count.before {
@@ -179,16 +201,25 @@ impl<'a> State<'a> {
                     self.cost -= weights.spread * container.load;
                 }
             }
-            let load = &mut self.load[level][group];
-            let over = (*load - weights.groups[group].share).max(0);
-            *load -= container.rho;
-            self.cost -= weights.balance * (over - (*load - weights.groups[group].share).max(0));
+            let over = &mut self.over[level][group];
+            let before = (*over).max(0);
+            *over -= container.rho;
+            self.cost += weights.balance * ((*over).max(0) - before);
         }
     }
 
     /// SMT cost of a core.
     pub(super) fn smt(&self, core: usize) -> i64 {
-        self.smt_with(core, 0, 0)
+        let [a, b] = self.problem.cores[core][..] else {
+            return self.smt_with(core, 0, 0);
+        };
+        let (Some(j), Some(k)) = (self.owners[a], self.owners[b]) else {
+            return 0;
+        };
+        let weights = &self.problem.weights;
+        let rho = |k: u32| self.problem.containers[k as usize].rho;
+        let foreign = if j == k { 0 } else { weights.smt_foreign };
+        (weights.smt_busy + foreign) * (rho(j) + rho(k))
     }
 
     /// SMT cost of a core if container `k` had `more` of its free threads.
