@@ -78,3 +78,9 @@ fn features(history: &History, uptime_s: f64) -> Features {
     let round = round(uptime_s);
     history.features(&round, &seen(&round, 1, 0.0), Some(8.0))
 }
+
+/// An empty directory, in memory where there is such a file system: these
+/// tests sync thousands of times, which says nothing on any disk.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cpufence::history::{ArchiveReader, ArchiveRow, History, Limits};
 use proptest::prelude::*;
 
-use super::{key, round, seen, told};
+use super::{key, round, scratch, seen, told};
 
 const HEADER: usize = 12;
 
@@ -57,7 +57,7 @@ fn names(dir: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_saved_is_loaded_and_saved_the_same() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (empty, notes) = History::load(dir.path());
     assert_eq!((empty, notes), (History::default(), vec![]));
     assert_eq!(names(dir.path()), [""; 0], "loading writes nothing");
@@ -74,7 +74,7 @@ fn what_is_saved_is_loaded_and_saved_the_same() {
 
 #[test]
 fn a_cut_hot_file_costs_only_what_was_cut() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 4, 0, 200);
     let bytes = fs::read(hot(dir.path())).unwrap();
@@ -96,7 +96,7 @@ fn a_cut_hot_file_costs_only_what_was_cut() {
 
 #[test]
 fn a_flipped_bit_costs_one_frame() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 4, 0, 200);
     let bytes = fs::read(hot(dir.path())).unwrap();
@@ -126,7 +126,7 @@ fn a_flipped_bit_costs_one_frame() {
 
 #[test]
 fn a_damaged_hot_file_is_set_aside_and_the_round_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 4, 0, 200);
     for n in 1..=7 {
@@ -166,7 +166,7 @@ fn a_damaged_hot_file_is_set_aside_and_the_round_goes_on() {
 
 #[test]
 fn another_releases_file_is_set_aside_not_guessed_at() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 1, 0, 700);
     for path in [hot(dir.path()), segment(dir.path())] {
@@ -206,7 +206,7 @@ fn another_releases_file_is_set_aside_not_guessed_at() {
 
 #[test]
 fn a_damaged_segment_costs_one_frame_of_rows() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 2, 0, 1_530);
     let bytes = fs::read(segment(dir.path())).unwrap();
@@ -241,7 +241,7 @@ fn a_damaged_segment_costs_one_frame_of_rows() {
 
 #[test]
 fn a_crash_between_archive_and_hot_file_doubles_no_row() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 2, 0, 300);
     // The hot file of the first rows' save before they are appended: as after
@@ -288,7 +288,7 @@ fn a_crash_between_archive_and_hot_file_doubles_no_row() {
 
 #[test]
 fn a_lost_hot_file_leaves_the_archive_and_cuts_a_torn_end() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 2, 0, 620);
     let bytes = fs::read(segment(dir.path())).unwrap();
@@ -321,7 +321,7 @@ fn a_lost_hot_file_leaves_the_archive_and_cuts_a_torn_end() {
 
 #[test]
 fn a_half_written_file_beside_the_hot_one_is_no_harm() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 2, 0, 100);
     let bytes = fs::read(hot(dir.path())).unwrap();
@@ -340,7 +340,7 @@ fn a_full_disk_is_a_note_and_the_old_file_stays() {
         eprintln!("SKIPPED a_full_disk_is_a_note_and_the_old_file_stays: no /dev/full");
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 2, 0, 100);
     let bytes = fs::read(hot(dir.path())).unwrap();
@@ -359,7 +359,7 @@ fn a_full_disk_is_a_note_and_the_old_file_stays() {
 
 #[test]
 fn rows_wait_while_the_archive_cannot_be_written() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     fs::create_dir_all(segment(dir.path())).unwrap();
     let mut history = History::default();
     let mut notes = Vec::new();
@@ -385,7 +385,7 @@ fn rows_wait_while_the_archive_cannot_be_written() {
 
 #[test]
 fn no_directory_is_a_note() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let path = dir.path().join("file");
     fs::write(&path, "").unwrap();
     let mut history = History::default();
@@ -401,7 +401,7 @@ fn no_directory_is_a_note() {
 
 #[test]
 fn whole_days_go_oldest_first_and_nothing_else() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let archive = dir.path().join("archive");
     let limits = Limits {
         archive_days: 4,
@@ -454,7 +454,7 @@ fn whole_days_go_oldest_first_and_nothing_else() {
 
 #[test]
 fn a_clock_in_the_far_future_deletes_no_month() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 1, 0, 700);
     for i in 70..140 {
@@ -471,7 +471,7 @@ fn a_clock_in_the_far_future_deletes_no_month() {
 
 #[test]
 fn one_day_never_passes_the_limit_alone() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let limits = Limits {
         archive_days: 31,
         archive_bytes: 600,
@@ -492,7 +492,7 @@ fn one_day_never_passes_the_limit_alone() {
 
 #[test]
 fn ended_containers_stay_in_the_archive_with_their_names() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     run(&mut history, dir.path(), 2, 0, 100);
     let now = round(3_800.0);
@@ -515,7 +515,7 @@ proptest! {
         headed in any::<bool>(),
         frame in prop::collection::vec(any::<u8>(), 0..80),
     ) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         fs::create_dir_all(dir.path().join("archive")).unwrap();
         for (path, magic) in [(hot(dir.path()), b"cpfhot\r\n"), (segment(dir.path()), b"cpfarc\r\n")] {
             let mut file = Vec::new();

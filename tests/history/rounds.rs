@@ -5,11 +5,11 @@ use cpufence::history::{ArchiveReader, ArchiveRow, Histogram, History, Limits, O
 use cpufence::predict::{Fallback, Link, Predictor};
 use proptest::prelude::*;
 
-use super::{NEW_YEAR_S, features, key, round, seen, told};
+use super::{NEW_YEAR_S, features, key, round, scratch, seen, told};
 
 /// All rows after everything has ended and was saved.
 fn archived(mut history: History, uptime_s: f64) -> Vec<ArchiveRow> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let _ = history.record(&round(uptime_s + 7_200.0), &[]);
     assert!(history.is_empty());
     assert_eq!(history.save(dir.path(), &Limits::default()), []);
@@ -213,7 +213,7 @@ fn a_clock_step_moves_neither_rates_nor_windows() {
 
 #[test]
 fn a_reboot_ends_all_containers_of_the_boot_before() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut history = History::default();
     let _ = told(&mut history, &[(10.0, 0.0), (20.0, 5.0)]);
     let mut after = round(5.0);
@@ -394,7 +394,7 @@ proptest! {
         let (mut uptime_ms, mut offset_s, mut usage_ns) = (10_000_u64, 0.0, 1_u64 << 40);
         let (mut want_ns, mut want_ms) = (0_u64, 0_u64);
         let mut first = true;
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         for (i, step) in steps.iter().enumerate() {
             let before = usage_ns;
             match *step {
