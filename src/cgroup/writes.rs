@@ -249,11 +249,16 @@ fn build_tree(
                     clipped
                 }
             }
-            // A list that holds the whole target has it in force already, and
-            // one that shares nothing with the container never had a say.
-            Version::V2 if base_top.is_subset(&base) && target.is_subset(&dir.cpus) => continue,
+            // One that shares nothing with the container never had a say.
             Version::V2 if base.is_disjoint(&base_top) => continue,
-            Version::V2 => map_by_rank(&base_top, &base, target),
+            Version::V2 => {
+                let mapped = map_by_rank(&base_top, &base, target);
+                // In force already, as far as the container lets it.
+                if dir.cpus.intersection(target) == mapped {
+                    continue;
+                }
+                mapped
+            }
         };
         tree.nodes[i].new = mapped;
     }
@@ -377,9 +382,11 @@ pub(super) fn two_passes(
         }
     };
     for (i, node) in tree.nodes.iter().enumerate() {
-        // An empty list (v2) means the parent's: there is nothing to widen
-        // from, and clearing is the last step.
-        if !now[i].is_empty() && !new[i].is_empty() {
+        // A list that is empty or wholly beyond the parent's (v2) means the
+        // parent's: there is nothing to widen from. Clearing is the last step.
+        let offered = (i == 0).then_some(&tree.bound);
+        let has_a_say = !now[i].is_empty() && offered.is_none_or(|o| !now[i].is_disjoint(o));
+        if has_a_say && !new[i].is_empty() {
             let both = now[i].union(&new[i]);
             set(node, &mut now[i], both);
         }
