@@ -3,9 +3,15 @@
 //! Two L3s of one node are alike when they have the same cells (width, speed,
 //! cores) and no thread of theirs has a previous owner; two nodes are alike
 //! when their L3s are, one by one, lie wholly in them, and no container's home
-//! tells them apart. Of a set of alike units the model keeps the order in
-//! which loads do not increase; [`sort`] brings a placement into it. L3s are
-//! sorted before nodes: moving a node keeps the order of the L3s in it.
+//! tells them apart. Of the orders of a set of alike units the model keeps one,
+//! and [`sort`] brings a placement into it:
+//!
+//! - where spread is charged, the units are in order of the first container
+//!   that is in them, counted from the largest load: unit u has k_j only if
+//!   unit u - 1 has one of k_1 .. k_j, and the first unit has k_1;
+//! - else in order of load, largest first.
+//!
+//! L3s are sorted before nodes: moving a node keeps the order of the L3s in it.
 
 use super::cells::Cell;
 use super::counts::CellCounts;
@@ -14,6 +20,8 @@ use super::problem::{L3, NUMA, Problem};
 /// Units that may change places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Alike {
+    /// The level that the units are groups of.
+    pub(super) level: usize,
     /// The cells of each unit; cell i of one is like cell i of any other.
     pub(super) units: Vec<Vec<usize>>,
 }
@@ -65,15 +73,24 @@ pub(super) fn alike(problem: &Problem, cells: &[Cell]) -> Vec<Alike> {
         Some(look)
     };
     let mut sets: Vec<(Option<usize>, Vec<bool>, Look, Alike)> = Vec::new();
-    let mut add = |parent: Option<usize>, away: Vec<bool>, look: Look, unit: Vec<usize>| {
-        let found = sets
-            .iter_mut()
-            .find(|set| (&set.0, &set.1, &set.2) == (&parent, &away, &look));
-        match found {
-            Some(set) => set.3.units.push(unit),
-            None => sets.push((parent, away, look, Alike { units: vec![unit] })),
-        }
-    };
+    let mut add =
+        |level: usize, parent: Option<usize>, away: Vec<bool>, look: Look, unit: Vec<usize>| {
+            let found = sets
+                .iter_mut()
+                .find(|set| (&set.0, &set.1, &set.2) == (&parent, &away, &look));
+            match found {
+                Some(set) => set.3.units.push(unit),
+                None => sets.push((
+                    parent,
+                    away,
+                    look,
+                    Alike {
+                        level,
+                        units: vec![unit],
+                    },
+                )),
+            }
+        };
     for level in [L3, NUMA] {
         for group in 0..problem.levels[level].groups.len() {
             let unit = within(level, group);
@@ -82,10 +99,10 @@ pub(super) fn alike(problem: &Problem, cells: &[Cell]) -> Vec<Alike> {
             };
             let node = cells[unit[0]].group[NUMA];
             if level == L3 {
-                add(Some(node), Vec::new(), look, unit);
+                add(level, Some(node), Vec::new(), look, unit);
             } else {
                 let away = problem.containers.iter().map(|k| k.away[node]).collect();
-                add(None, away, look, unit);
+                add(level, None, away, look, unit);
             }
         }
     }
@@ -95,15 +112,27 @@ pub(super) fn alike(problem: &Problem, cells: &[Cell]) -> Vec<Alike> {
         .collect()
 }
 
-/// Puts the units of each set in order of load, which does not change the cost.
+/// The containers in order of load, largest first; of equals the first.
+pub(super) fn by_load(problem: &Problem) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..problem.containers.len()).collect();
+    order.sort_by_key(|&k| (std::cmp::Reverse(problem.containers[k].load), k));
+    order
+}
+
+/// Puts the units of each set in order, which does not change the cost.
 pub(super) fn sort(problem: &Problem, alike: &[Alike], counts: &mut [CellCounts]) {
+    let by_load = by_load(problem);
     for set in alike {
         let mut units: Vec<Vec<CellCounts>> = set
             .units
             .iter()
             .map(|unit| unit.iter().map(|&h| counts[h].clone()).collect())
             .collect();
-        let load = |unit: &Vec<CellCounts>| -> i64 {
+        let first = |unit: &[CellCounts]| {
+            let has = |&k: &usize| unit.iter().any(|cell| cell.threads(k) > 0);
+            by_load.iter().position(has).unwrap_or(by_load.len())
+        };
+        let load = |unit: &[CellCounts]| -> i64 {
             unit.iter()
                 .flat_map(|cell| {
                     let containers = problem.containers.iter().enumerate();
@@ -111,7 +140,11 @@ pub(super) fn sort(problem: &Problem, alike: &[Alike], counts: &mut [CellCounts]
                 })
                 .sum()
         };
-        units.sort_by_key(|unit| std::cmp::Reverse(load(unit)));
+        if problem.levels[set.level].spread > 0 {
+            units.sort_by_key(|unit| first(unit));
+        } else {
+            units.sort_by_key(|unit| std::cmp::Reverse(load(unit)));
+        }
         for (cells, unit) in set.units.iter().zip(units) {
             for (&h, cell) in cells.iter().zip(unit) {
                 counts[h] = cell;

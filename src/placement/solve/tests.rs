@@ -30,6 +30,8 @@ struct Seen {
     not_nested: u32,
     offline: u32,
     two_levels: u32,
+    alike: u32,
+    whole_group: u32,
 }
 
 /// The cost at a point of the model.
@@ -70,6 +72,7 @@ fn aggregated_optimum_is_the_least_cost_of_all_assignments() {
         assert_eq!(solved.lower_bound, least, "seed {seed}: bound");
         assert_eq!(solved.end, End::Optimal, "seed {seed}");
         assert!(lower_bound(&problem) <= least, "seed {seed}: trivial bound");
+        seen.alike += u32::from(!model.alike.is_empty());
         note(&mut seen, &instance, &problem, &counts);
     }
     eprintln!("{seen:?}");
@@ -83,6 +86,8 @@ fn aggregated_optimum_is_the_least_cost_of_all_assignments() {
         ("L3 over two nodes", seen.not_nested),
         ("offline CPU", seen.offline),
         ("two levels", seen.two_levels),
+        ("alike groups", seen.alike),
+        ("a request above a group's cores", seen.whole_group),
     ] {
         assert!(
             count >= 50,
@@ -115,6 +120,19 @@ fn note(seen: &mut Seen, instance: &Instance, problem: &Problem, counts: &[count
     seen.not_nested += u32::from(split);
     let mut cpus = instance.topology.cpus.iter();
     seen.offline += u32::from(cpus.any(|cpu| !cpu.online));
+    let levels = problem.levels.iter().filter(|level| level.spread > 0);
+    let above = levels.flat_map(|level| &level.groups).any(|group| {
+        let mut cores: Vec<usize> = group
+            .threads
+            .iter()
+            .map(|&t| problem.threads[t].core)
+            .collect();
+        cores.sort_unstable();
+        cores.dedup();
+        let most = problem.containers.iter().map(|k| k.request).max();
+        most.is_some_and(|most| most.min(group.threads.len()) > cores.len())
+    });
+    seen.whole_group += u32::from(above);
     let charged = |level: usize| {
         let level = &problem.levels[level];
         level.spread + level.balance + level.movement > 0
