@@ -77,7 +77,7 @@ fn equal_partitions_charge_spread_at_numa_and_balance_at_l3() {
 #[test]
 fn threads_that_are_not_offered_count_nowhere() {
     let mut instance = instance();
-    instance.topology.cpus[1].online = false; // cpu 2
+    instance.topology.cpus[2].online = false;
     instance.containers[0].cpus = 1;
     instance.containers[0].previous = Some(vec![CpuId(2), CpuId(3), CpuId(1), CpuId(99)]);
     let unavailable = CpuSet::parse_list("3").unwrap();
