@@ -38,6 +38,12 @@ pub struct ContainerEntry {
     pub kind: Option<Kind>,
     /// Overrides the request, threads.
     pub cpus: Option<u32>,
+    /// Larger keeps its exclusivity longer on an over-full host.
+    #[serde(default)]
+    pub priority: i32,
+    /// True: never fenced; false: fenced even if its threads pinned
+    /// themselves. Absent: left alone if they did.
+    pub fixed: Option<bool>,
 }
 
 /// A settings file that cannot be used.

@@ -385,6 +385,7 @@ impl<'a> Observer<'a> {
                 .then(|| home::read_home(host, hierarchy, &path))
                 .flatten(),
             pinned: population.pinned,
+            priority: rule.map_or(0, |r| r.priority),
             fence,
             subtree: tree.cpusets,
         });

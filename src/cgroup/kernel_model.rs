@@ -347,6 +347,7 @@ impl KernelModel {
             context: Context::default(),
             home: None,
             pinned: Pinned::default(),
+            priority: 0,
             fence: Fence::Managed,
         }
     }

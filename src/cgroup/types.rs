@@ -177,6 +177,9 @@ pub struct Container {
     pub home: Option<u32>,
     /// Its threads' own affinity.
     pub pinned: Pinned,
+    /// Larger keeps its exclusivity longer on an over-full host; 0 unless
+    /// the configuration says otherwise.
+    pub priority: i32,
     /// Whether we may fence it.
     pub fence: Fence,
 }

@@ -142,6 +142,7 @@ fn container(spec: &ContainerSpec, inode: u64, online: &CpuSet) -> Container {
         context: Context::default(),
         home: spec.home,
         pinned: Pinned::default(),
+        priority: spec.priority,
         fence: Fence::Managed,
     }
 }

@@ -208,7 +208,7 @@ impl<'a> Field<'a> {
                 kind: m.container.request.kind,
                 previous: previous.map(|set| set.iter().collect()),
                 home: m.container.home,
-                priority: 0,
+                priority: m.container.priority,
             })
             .collect();
         Instance {

@@ -249,11 +249,16 @@ fn nested_sets(journal: &JournalState, containers: &[Managed]) -> JournalState {
 
 fn rules(config: &Config) -> Result<Vec<ContainerRule>, ShellError> {
     let rule = |entry: &crate::config::ContainerEntry| {
-        ContainerRule::new(&entry.pattern, entry.kind, entry.cpus).map_err(|e| {
+        let rule = ContainerRule::new(&entry.pattern, entry.kind, entry.cpus).map_err(|e| {
             ShellError::Rule(format!(
                 "containers, match \"{}\": {e}",
                 entry.pattern.escape_debug()
             ))
+        })?;
+        Ok(ContainerRule {
+            priority: entry.priority,
+            fixed: entry.fixed,
+            ..rule
         })
     };
     config.containers.iter().map(rule).collect()
