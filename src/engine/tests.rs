@@ -1,0 +1,327 @@
+//! `decide` on small hosts; expected sets worked out by hand.
+
+use std::time::Duration;
+
+use super::record::Round;
+use super::replay::decide_again;
+use super::{Event, Managed, Settings, State, decide};
+use crate::cgroup::journal::JournalState;
+use crate::cgroup::{
+    Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource,
+    Version,
+};
+use crate::cpuset::CpuSet;
+use crate::placement::{Kind, POOL, SolveSettings, Status};
+use crate::predict::{Link, Prediction};
+use crate::topology::make_topology;
+
+fn set(text: &str) -> CpuSet {
+    CpuSet::parse_list(text).unwrap()
+}
+
+/// A container that asks for `cpus` by its quota and is predicted to use them
+/// all; it has every CPU of an eight-thread host.
+fn container(id: &str, inode: u64, cpus: u32) -> Managed {
+    let key = ContainerKey {
+        boot_id: "test".into(),
+        inode,
+    };
+    let dir = CpusetDir {
+        key: key.clone(),
+        path: id.as_bytes().to_vec(),
+        cpus: set("0-7"),
+        effective: set("0-7"),
+        mems: "0".into(),
+        exclusive: false,
+        partition: None,
+    };
+    let container = Container {
+        key,
+        id: id.into(),
+        layout: Layout::Config,
+        subtree: vec![dir],
+        parent_effective: set("0-7"),
+        request: Request {
+            cpus: Some(cpus),
+            mcpu: Some(u64::from(cpus) * 1000),
+            source: RequestSource::Quota,
+            kind_configured: false,
+            kind: Kind::Static,
+        },
+        quota_mcpu: Some(u64::from(cpus) * 1000),
+        usage_ns: None,
+        throttling: None,
+        context: Context::default(),
+        home: None,
+        pinned: Pinned::default(),
+        priority: 0,
+        fence: Fence::Managed,
+    };
+    let prediction = Prediction {
+        p95: f64::from(cpus),
+        p50: None,
+        link: Link::Request,
+        age_s: 0.0,
+        interval_s: None,
+        why: "the request".into(),
+    };
+    Managed {
+        container,
+        prediction,
+        assigned: None,
+    }
+}
+
+fn holds(m: &mut Managed, cpus: &str) {
+    m.container.subtree[0].cpus = set(cpus);
+    m.container.subtree[0].effective = set(cpus);
+}
+
+/// Two nodes of one L3 with two cores of two threads: CPUs 0-3 are the cores
+/// (0, 1 on node 0), CPUs 4-7 their siblings.
+fn state(containers: Vec<Managed>) -> State {
+    let solve = SolveSettings {
+        budget: None,
+        work_limit: Some(1_000_000),
+        ..SolveSettings::default()
+    };
+    State {
+        now_s: 0.0,
+        version: Version::V1,
+        topology: make_topology(2, 1, 2, 2),
+        settings: Settings {
+            solve,
+            ..Settings::default()
+        },
+        containers,
+        pool_assigned: None,
+        first_sets: JournalState::default(),
+    }
+}
+
+fn decided(state: &State) -> super::Decision {
+    decide(state, &Event::Rebalance, &|| Duration::ZERO)
+}
+
+#[test]
+fn events_are_what_came_and_went() {
+    assert_eq!(
+        Event::infer(["a"], ["a", "b"]),
+        Event::Add(vec!["b".into()])
+    );
+    assert_eq!(
+        Event::infer(["a", "b"], ["c"]),
+        Event::Add(vec!["c".into()])
+    );
+    assert_eq!(
+        Event::infer(["a", "b"], ["b"]),
+        Event::Remove(vec!["a".into()])
+    );
+    assert_eq!(Event::infer(["a"], ["a"]), Event::Rebalance);
+}
+
+#[test]
+fn two_busy_pairs_get_a_node_each_without_shared_cores() {
+    let plan = decided(&state(vec![container("a", 1, 2), container("b", 2, 2)])).plan;
+    assert_eq!(plan.answer.status, Status::Optimal);
+    // Two cores a node: two busy threads each leave every sibling idle, stay on
+    // one node and load both alike. Nothing is lost.
+    assert_eq!(plan.answer.cost(), 0);
+    let (a, b) = (&plan.cpusets["a"], &plan.cpusets["b"]);
+    let nodes = [set("0,1,4,5"), set("2,3,6,7")];
+    assert!(nodes.iter().any(|n| a.is_subset(n)) && nodes.iter().any(|n| b.is_subset(n)));
+    assert_eq!(plan.writes.len(), 2);
+    assert!(
+        plan.writes
+            .iter()
+            .all(|w| w.old == set("0-7") && w.new.len() == 2)
+    );
+}
+
+#[test]
+fn what_is_in_place_is_not_written_again() {
+    let mut a = container("a", 1, 2);
+    holds(&mut a, "0-1");
+    a.assigned = Some(set("0-1"));
+    let plan = decided(&state(vec![a])).plan;
+    assert_eq!(plan.cpusets["a"], set("0-1"));
+    assert_eq!(plan.writes, []);
+    assert_eq!(plan.answer.moved_threads, 0);
+}
+
+#[test]
+fn a_cpuset_of_the_right_size_is_adopted() {
+    let mut a = container("a", 1, 2);
+    holds(&mut a, "2-3");
+    let plan = decided(&state(vec![a])).plan;
+    assert_eq!(
+        plan.cpusets["a"],
+        set("2-3"),
+        "staying costs nothing, so it stays"
+    );
+    assert_eq!(plan.writes, []);
+}
+
+#[test]
+fn the_cpus_of_one_that_is_left_alone_are_taken() {
+    let mut foreign = container("x", 1, 4);
+    holds(&mut foreign, "0,1,4,5");
+    foreign.container.fence = Fence::LeftAlone("the kubelet's".into());
+    let decision = decided(&state(vec![container("a", 2, 2), foreign]));
+    assert!(decision.plan.cpusets["a"].is_subset(&set("2,3,6,7")));
+    assert_eq!(decision.plan.left_alone["x"], "the kubelet's");
+    assert!(!decision.plan.cpusets.contains_key("x"));
+    assert!(decision.plan.writes.iter().all(|w| w.path == b"a"));
+    assert!(
+        decision
+            .explanation
+            .iter()
+            .any(|l| l == "x: left alone: the kubelet's")
+    );
+}
+
+#[test]
+fn one_that_is_left_alone_with_all_cpus_takes_none() {
+    let mut roaming = container("x", 1, 4);
+    roaming.container.fence = Fence::LeftAlone("pins its threads".into());
+    let plan = decided(&state(vec![container("a", 2, 8), roaming])).plan;
+    assert_eq!(plan.cpusets["a"], set("0-7"));
+}
+
+#[test]
+fn system_and_isolated_cpus_are_not_given_out() {
+    let mut state = state(vec![container("a", 1, 6)]);
+    state.settings.system_cpus = set("0");
+    state.topology.cpus[7].isolated = true;
+    let decision = decided(&state);
+    assert_eq!(decision.plan.cpusets["a"], set("1-6"));
+    assert!(
+        decision
+            .explanation
+            .iter()
+            .any(|l| l.contains("CPUs 7 are isolated at boot"))
+    );
+}
+
+#[test]
+fn one_below_a_narrower_parent_is_left_alone_and_named() {
+    let mut narrow = container("n", 1, 1);
+    holds(&mut narrow, "0");
+    narrow.container.parent_effective = set("0-1");
+    let plan = decided(&state(vec![container("a", 2, 2), narrow])).plan;
+    assert!(plan.left_alone["n"].starts_with("its parent directory is limited to CPUs 0-1"));
+    assert!(
+        !plan.cpusets["a"].contains(crate::cpuset::CpuId(0)),
+        "what it holds is taken"
+    );
+}
+
+#[test]
+fn a_common_narrow_parent_bounds_everybody() {
+    let mut both = [container("a", 1, 1), container("b", 2, 1)];
+    for m in &mut both {
+        m.container.parent_effective = set("2,3");
+        holds(m, "2-3");
+    }
+    let plan = decided(&state(both.into())).plan;
+    let union = plan.cpusets["a"].union(&plan.cpusets["b"]);
+    assert_eq!((plan.cpusets["a"].len(), union), (1, set("2-3")));
+}
+
+#[test]
+fn shares_do_not_narrow_below_the_predicted_use() {
+    let mut a = container("a", 1, 1);
+    a.container.request.source = RequestSource::Shares;
+    a.prediction.p95 = 2.4;
+    let plan = decided(&state(vec![a])).plan;
+    assert_eq!(plan.cpusets["a"].len(), 3, "ceil of 2.4");
+}
+
+#[test]
+fn pooled_ones_share_a_base_and_the_free_threads() {
+    let pooled = |id, inode| {
+        let mut m = container(id, inode, 1);
+        m.container.request = Request {
+            cpus: None,
+            mcpu: None,
+            source: RequestSource::None,
+            kind_configured: false,
+            kind: Kind::Pooled,
+        };
+        m.prediction.p95 = 0.6;
+        m
+    };
+    let plan = decided(&state(vec![
+        container("a", 1, 4),
+        pooled("p", 2),
+        pooled("q", 3),
+    ]))
+    .plan;
+    assert_eq!(plan.answer.placement[POOL].len(), 2, "ceil of 0.6 + 0.6");
+    assert_eq!(plan.cpusets["p"], plan.cpusets["q"]);
+    assert_eq!(plan.cpusets["p"].union(&plan.cpusets["a"]), set("0-7"));
+    assert!(plan.cpusets["p"].is_disjoint(&plan.cpusets["a"]));
+}
+
+#[test]
+fn an_over_full_host_keeps_sizes_and_gives_up_exclusivity() {
+    let plan = decided(&state(vec![container("a", 1, 6), container("b", 2, 4)])).plan;
+    assert_eq!(plan.answer.status, Status::Fallback);
+    assert_eq!((plan.cpusets["a"].len(), plan.cpusets["b"].len()), (6, 4));
+    assert_eq!(plan.answer.lower_bound, 0);
+}
+
+#[test]
+fn no_cpu_left_keeps_everything_as_it_is() {
+    let mut state = state(vec![container("a", 1, 1)]);
+    state.settings.system_cpus = set("0-7");
+    let plan = decided(&state).plan;
+    assert_eq!(plan.answer.status, Status::Kept);
+    assert_eq!((plan.writes.len(), plan.cpusets.len()), (0, 0));
+    assert!(
+        plan.answer.reasons[0].contains("no CPU is left"),
+        "{:?}",
+        plan.answer.reasons
+    );
+}
+
+#[test]
+fn a_round_survives_the_journal_and_is_decided_again() {
+    let state = state(vec![
+        container("a", 1, 3),
+        container("b", 2, 2),
+        container("c", 3, 1),
+    ]);
+    let event = Event::Add(vec!["a".into()]);
+    let decision = decide(&state, &event, &|| Duration::ZERO);
+    let round = Round {
+        state,
+        event,
+        decision,
+        elapsed_s: 0.25,
+    };
+    let read = Round::decode(&round.encode().unwrap()).unwrap();
+    assert_eq!(read, round);
+    assert!(decide_again(&read).is_same(&round.decision));
+    let mut bytes = round.encode().unwrap();
+    bytes[0] = 99;
+    assert!(
+        Round::decode(&bytes)
+            .unwrap_err()
+            .to_string()
+            .contains("schema version 99")
+    );
+}
+
+#[test]
+fn the_order_of_containers_does_not_matter() {
+    let members = [
+        container("a", 1, 3),
+        container("b", 2, 2),
+        container("c", 3, 2),
+    ];
+    let plan = decided(&state(members.to_vec())).plan;
+    let mut reversed = members.to_vec();
+    reversed.reverse();
+    assert_eq!(decided(&state(reversed)).plan.cpusets, plan.cpusets);
+}
