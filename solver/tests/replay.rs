@@ -87,7 +87,7 @@ fn essence(
 #[test]
 fn more_work_is_never_worse_and_reruns_are_identical() {
     for seed in 1..=4 {
-        let model = knapsack(20, 5, seed);
+        let model = knapsack(30, 5, seed);
         let full = run(&model, &Options::default());
         assert_eq!(full.status, Status::Optimal);
         assert!(full.counters.work > 30, "too easy: {:?}", full.counters);
@@ -95,7 +95,7 @@ fn more_work_is_never_worse_and_reruns_are_identical() {
         for work in (0..=60).chain([full.counters.work, full.counters.work + 1]) {
             let options = Options {
                 work_limit: Some(work),
-                start: Some(vec![0.0; 20]),
+                start: Some(vec![0.0; 30]),
                 ..Options::default()
             };
             let outcome = run(&model, &options);
@@ -113,17 +113,17 @@ fn more_work_is_never_worse_and_reruns_are_identical() {
 
 #[test]
 fn no_work_is_the_start_and_the_first_is_the_root() {
-    let model = knapsack(20, 5, 1);
+    let model = knapsack(30, 5, 1);
     let at = |work| {
         let options = Options {
             work_limit: Some(work),
-            start: Some(vec![0.0; 20]),
+            start: Some(vec![0.0; 30]),
             ..Options::default()
         };
         run(&model, &options)
     };
     let none = at(0);
-    assert_eq!(none.point, Some(vec![0.0; 20]));
+    assert_eq!(none.point, Some(vec![0.0; 30]));
     assert_eq!((none.counters.work, none.counters.nodes), (0, 0));
     let root = at(1);
     assert_eq!((root.counters.work, root.counters.nodes), (1, 1));
@@ -221,27 +221,34 @@ fn a_flag_raised_on_the_way_ends_the_solve() {
 }
 
 /// The root of this model takes microlp far longer than the limit, and its
-/// translation alone more than a millisecond. The least of several overshoots
-/// is the solver's; the others are the machine's other work.
+/// translation alone more than a millisecond. On a loaded machine even a plain
+/// sleep ends late, so the overshoot is held against that of sleeps beside it;
+/// the least of several tries counts.
 #[test]
 fn a_limit_that_ends_inside_the_engine_is_kept() {
     let model = knapsack(2000, 200, 6);
     for limit in [1, 5, 20] {
         let limit = Duration::from_millis(limit);
-        let mut least = Duration::MAX;
-        for _ in 0..10 {
+        let late = |wait: &dyn Fn()| {
             let before = Instant::now();
-            let outcome = run(
-                &model,
-                &Options {
-                    time_limit: Some(limit),
-                    ..Options::default()
-                },
-            );
-            least = least.min(before.elapsed().saturating_sub(limit));
-            assert_eq!(outcome.status, Status::TimeLimit);
-            assert_eq!(outcome.counters.work, 0);
-        }
-        assert!(least <= Duration::from_millis(1), "{limit:?}: {least:?}");
+            wait();
+            before.elapsed().saturating_sub(limit)
+        };
+        let options = Options {
+            time_limit: Some(limit),
+            ..Options::default()
+        };
+        let excess = (0..20)
+            .map(|_| {
+                let solve = late(&|| {
+                    let outcome = run(&model, &options);
+                    assert_eq!(outcome.status, Status::TimeLimit);
+                    assert_eq!(outcome.counters.work, 0);
+                });
+                solve.saturating_sub(late(&|| std::thread::sleep(limit)))
+            })
+            .min()
+            .unwrap();
+        assert!(excess <= Duration::from_millis(1), "{limit:?}: {excess:?}");
     }
 }

@@ -198,3 +198,132 @@ fn a_cutoff_hides_what_is_not_better() {
     assert_eq!(outcome.status, Status::Infeasible);
     assert_eq!(outcome.point, None);
 }
+
+/// A model of one integer column with the row `coefficient x <= side`.
+fn wide(cost: f64, upper: f64, coefficient: f64, side: f64) -> Model {
+    model(
+        Sense::Maximize,
+        &[column(cost, 0.0, upper, true)],
+        &[row(-INF, side, &[(0, coefficient)])],
+    )
+}
+
+#[test]
+fn an_open_integer_column_is_bounded_by_its_rows() {
+    // 2x <= 7001: x = 3500.
+    let outcome = solve(&wide(1.0, INF, 2.0, 7001.0), &Options::default());
+    assert_eq!(outcome.status, Status::Optimal);
+    assert_eq!(outcome.objective, Some(3500.0));
+}
+
+#[test]
+fn an_unbounded_integer_program_is_called_so() {
+    let outcome = solve(&wide(1.0, INF, -1.0, 5.0), &Options::default());
+    assert_eq!(outcome.status, Status::Unbounded);
+    assert_eq!(outcome.bound, None);
+}
+
+/// microlp holds integer bounds in 32 bits. The optimum here is 5.5e9: a point
+/// in the box and the relaxation's bound are returned, no claim.
+#[test]
+fn integers_beyond_32_bits_are_a_known_limit() {
+    let outcome = solve(&wide(1.0, 1e12, 2.0, 11e9 + 1.0), &Options::default());
+    assert_eq!(outcome.status, Status::NumericalTrouble);
+    assert!(outcome.reason.unwrap().contains("32 bits"));
+    assert_eq!(outcome.objective, Some(2_147_483_647.0));
+    let bound = outcome.bound.unwrap();
+    assert!((5.5e9..5.6e9).contains(&bound), "{bound}");
+    // Where the relaxation settles it, there is an answer: no x >= 0 has
+    // x <= -1.
+    let outcome = solve(&wide(1.0, INF, 1.0, -1.0), &Options::default());
+    assert_eq!(outcome.status, Status::Infeasible);
+}
+
+#[test]
+fn a_continuous_bound_beyond_2_to_the_52_holds() {
+    // max x, x <= 1e16, free below.
+    let lp = model(Sense::Maximize, &[column(1.0, -INF, 1e16, false)], &[]);
+    let outcome = solve(&lp, &Options::default());
+    assert_eq!(outcome.status, Status::Optimal);
+    assert_eq!(outcome.objective, Some(1e16));
+    // From 1e20 on it is none.
+    let lp = model(Sense::Maximize, &[column(1.0, -INF, 1e20, false)], &[]);
+    assert_eq!(solve(&lp, &Options::default()).status, Status::Unbounded);
+}
+
+#[test]
+fn sides_that_cross_by_less_than_the_tolerance_are_an_equation() {
+    let lp = model(
+        Sense::Minimize,
+        &[column(1.0, -INF, INF, false)],
+        &[row(2.0 + 1e-9, 2.0, &[(0, 1.0)])],
+    );
+    let outcome = solve(&lp, &Options::default());
+    assert_eq!(outcome.status, Status::Optimal);
+    assert!((outcome.objective.unwrap() - 2.0).abs() < 1e-6);
+}
+
+/// max x + y, 1 <= x + 2y <= 5.5, x - y between -1 and 1 (both two-sided), x
+/// integer, y continuous and free: x = 2 gives y <= 1.75 (3.75), x = 3 gives
+/// y <= 1.25 but y >= 2; so 3.75.
+#[test]
+fn two_sided_rows_and_a_free_column() {
+    let mip = model(
+        Sense::Maximize,
+        &[column(1.0, 0.0, 10.0, true), column(1.0, -INF, INF, false)],
+        &[
+            row(1.0, 5.5, &[(0, 1.0), (1, 2.0)]),
+            row(-1.0, 1.0, &[(0, 1.0), (1, -1.0)]),
+        ],
+    );
+    let outcome = solve(&mip, &Options::default());
+    assert_eq!(outcome.status, Status::Optimal);
+    assert!((outcome.objective.unwrap() - 3.75).abs() < 1e-6);
+}
+
+/// The bound of a model whose objective is a whole number of 100s is rounded
+/// up to one: the relaxation's 133.3 is 200.
+#[test]
+fn a_bound_is_rounded_up_to_the_objectives_grid() {
+    // min 100 (x + y + z), each pair covers at least once: relaxation 150.
+    let cover = model(
+        Sense::Minimize,
+        &[100.0, 100.0, 300.0].map(|cost| column(cost, 0.0, 1.0, true)),
+        &[
+            row(1.0, INF, &[(0, 1.0), (1, 1.0)]),
+            row(1.0, INF, &[(1, 1.0), (2, 1.0)]),
+            row(1.0, INF, &[(0, 1.0), (2, 1.0)]),
+        ],
+    );
+    // x = y = 1, z = 0: 200. The relaxation's x = y = 1, too.
+    let outcome = solve(&cover, &Options::default());
+    assert_eq!(outcome.objective, Some(200.0));
+    let halves = model(
+        Sense::Minimize,
+        &[100.0; 3].map(|cost| column(cost, 0.0, 1.0, true)),
+        cover.rows(),
+    );
+    // All at 1/2: 150, and no integer point below 200.
+    let root = Options {
+        work_limit: Some(1),
+        ..Options::default()
+    };
+    assert_eq!(solve(&halves, &root).bound, Some(200.0));
+}
+
+/// A root of a model that the clock leaves no time for answers from the start
+/// and the bounds alone, and later solves are not disturbed by what is left.
+#[test]
+fn an_abandoned_engine_disturbs_nothing() {
+    for _ in 0..20 {
+        let short = Options {
+            time_limit: Some(Duration::from_micros(50)),
+            ..Options::default()
+        };
+        let _ = solve(&knapsack(), &short);
+    }
+    assert_eq!(
+        solve(&knapsack(), &Options::default()).objective,
+        Some(21.0)
+    );
+}

@@ -31,7 +31,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam::channel::{self, RecvTimeoutError};
+use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
+use crossbeam::sync::{Parker, Unparker};
 
 use crate::bound::{self, Grid, Space};
 use crate::check::{self, Checked};
@@ -72,6 +73,51 @@ struct Report {
     counters: Counters,
     /// Present in the last report.
     end: Option<End>,
+}
+
+/// The worker's end of the mailbox.
+struct Outbox {
+    /// None once the worker is done.
+    sender: Option<Sender<Report>>,
+    waker: Unparker,
+}
+
+/// The caller's end of the mailbox. The channel's own waiting receive yields
+/// its time slice a few times before it sleeps, which on a busy machine makes
+/// it milliseconds late; a parked thread is woken in time.
+struct Inbox {
+    receiver: Receiver<Report>,
+    parker: Parker,
+}
+
+fn mailbox() -> (Outbox, Inbox) {
+    let (sender, receiver) = channel::unbounded();
+    let parker = Parker::new();
+    let outbox = Outbox {
+        sender: Some(sender),
+        waker: parker.unparker().clone(),
+    };
+    (outbox, Inbox { receiver, parker })
+}
+
+impl Outbox {
+    /// Whether anybody is still there to read it.
+    fn send(&self, report: Report) -> bool {
+        let is_sent = self
+            .sender
+            .as_ref()
+            .is_some_and(|sender| sender.send(report).is_ok());
+        self.waker.unpark();
+        is_sent
+    }
+}
+
+impl Drop for Outbox {
+    /// Tells the caller that nothing more comes, also after a panic.
+    fn drop(&mut self) {
+        self.sender = None;
+        self.waker.unpark();
+    }
 }
 
 /// Why a worker ended.
@@ -243,11 +289,11 @@ impl Run<'_> {
             abandoned: Arc::clone(&abandoned),
         };
         let engine = options.engine;
-        let (sender, receiver) = channel::unbounded();
+        let (outbox, inbox) = mailbox();
         let spawned = thread::Builder::new()
             .name("branchcut".to_owned())
             .spawn(move || {
-                let mut send = |report: Report| sender.send(report).is_ok();
+                let mut send = |report| outbox.send(report);
                 match engine {
                     // The own engine is a later addition; until then both
                     // names run the same one.
@@ -258,29 +304,20 @@ impl Run<'_> {
             return End::trouble(format!("cannot start the solver's thread: {error}"));
         }
         let end = loop {
-            let patience = self
-                .clock
-                .left()
-                .map_or(STOP_POLL, |left| left.min(STOP_POLL));
-            match receiver.recv_timeout(patience) {
-                Ok(report) => {
-                    if let Some(end) = self.commit(report) {
-                        break end;
-                    }
+            // Reports that are here were made in time, so they come first.
+            match inbox.receiver.try_recv() {
+                Ok(report) => match self.commit(report) {
+                    Some(end) => break end,
+                    None => continue,
+                },
+                Err(TryRecvError::Empty) => {}
+                // A worker that sees the deadline first goes silently.
+                Err(TryRecvError::Disconnected) if self.clock.is_over() => {
+                    break End::plain(Status::TimeLimit);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    // A worker that sees the deadline first goes silently.
-                    break if self.clock.is_over() {
-                        End::plain(Status::TimeLimit)
-                    } else {
-                        End::trouble("the engine ended without an answer")
-                    };
+                Err(TryRecvError::Disconnected) => {
+                    break End::trouble("the engine ended without an answer");
                 }
-            }
-            // A report that is already here was made in time: take it first.
-            if !receiver.is_empty() {
-                continue;
             }
             if self.clock.is_over() {
                 break End::plain(Status::TimeLimit);
@@ -288,6 +325,8 @@ impl Run<'_> {
             if options.stop.is_stopped() {
                 break End::plain(Status::Interrupted);
             }
+            let left = self.clock.left().unwrap_or(STOP_POLL);
+            inbox.parker.park_timeout(left.min(STOP_POLL));
         };
         abandoned.store(true, Ordering::Relaxed);
         end

@@ -103,12 +103,17 @@ impl Fault {
 /// `token` in quotes, control characters and invalid bytes escaped.
 fn shown(token: &[u8]) -> String {
     let text = String::from_utf8_lossy(token);
-    let mut chars = text.chars();
-    let head: String = chars
-        .by_ref()
-        .take(TOKEN_SHOWN)
-        .flat_map(char::escape_debug)
-        .collect();
-    let dots = if chars.next().is_some() { "..." } else { "" };
+    let mut head = String::new();
+    for c in text.chars().take(TOKEN_SHOWN) {
+        match c {
+            '\'' | '"' => head.push(c),
+            _ => head.extend(c.escape_debug()),
+        }
+    }
+    let dots = if text.chars().nth(TOKEN_SHOWN).is_some() {
+        "..."
+    } else {
+        ""
+    };
     format!("'{head}{dots}'")
 }
