@@ -585,6 +585,14 @@ fn what_somebody_else_wrote_is_left_alone_and_named() {
         let now = kernel.lists();
         assert_eq!(now[b"box/b".as_slice()], set("1-2"));
         assert_eq!(now[b"box/a".as_slice()], before[b"box/a".as_slice()]);
+        // From here on it counts as never assigned.
+        let (state, _) = read_state(dir.path()).unwrap();
+        assert_eq!(state.originals.len(), 0);
+        assert!(state.is_ours(&key, &set("1-2"), &set("0-7")));
+        run(&kernel, version, dir.path(), &faults, SMALL, &ROUNDS[..1]).unwrap();
+        let report = recover(&kernel, version, dir.path());
+        assert_eq!(report.restored.len(), 3, "{report:?}");
+        assert_eq!(kernel.lists()[b"box/b".as_slice()], set("1-2"));
     }
 }
 

@@ -4,21 +4,23 @@
     clippy::disallowed_methods,
     clippy::print_stderr,
     clippy::cast_possible_truncation,
+    clippy::expect_used,
     missing_docs,
-    unreachable_pub,
     reason = "test code"
 )]
 
-mod v1_support;
+#[allow(dead_code, unreachable_pub, reason = "shared by several tests")]
+mod support;
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use cpufence::cgroup::Version;
 use cpufence::cgroup::kernel_model::KernelModel;
 use cpufence::cpuset::{CpuId, CpuSet};
-use v1_support::{MOUNT, TestCgroup};
+use support::V1;
 
 /// Directories that come and go, relative to the test's own.
 const DIRS: [&str; 8] = ["a", "b", "c", "a/x", "a/y", "b/x", "a/x/p", "a/x/q"];
@@ -58,8 +60,13 @@ fn number(result: &io::Result<()>) -> i32 {
         .map_or(0, |e| e.raw_os_error().unwrap_or(-1))
 }
 
+/// An exclusive directory beside another test's is in its way.
+static ALONE: Mutex<()> = Mutex::new(());
+
 struct Pair {
-    group: TestCgroup,
+    group: V1,
+    /// The test's own directory.
+    dir: PathBuf,
     model: KernelModel,
     tasks: Vec<u32>,
     /// How often each operation ended in each error number.
@@ -67,12 +74,13 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(test: &str, name: &str, exclusive: bool) -> Option<Self> {
-        let mut group = TestCgroup::new(test, name, exclusive)?;
+    fn new(test: &str) -> Option<Self> {
+        let mut group = V1::new(test)?;
+        let mount = group.cpuset_mount();
         let possible = list("/sys/devices/system/cpu/possible");
         let online = list("/sys/devices/system/cpu/online");
         let ids = possible.iter().last().unwrap().0 + 1;
-        let model = KernelModel::new(Version::V1, MOUNT, ids);
+        let model = KernelModel::new(Version::V1, &mount, ids);
         for cpu in (0..ids).map(CpuId).filter(|cpu| !online.contains(*cpu)) {
             model.set_online(cpu, false);
         }
@@ -83,17 +91,26 @@ impl Pair {
         if (release.next(), release.next()) < (Some(6), Some(12)) {
             model.without_deadline_servers();
         }
-        let top = group.name.clone().into_bytes();
+        let top = group.name().as_bytes().to_vec();
         model.mkdir(&top).unwrap();
-        let all = fs::read_to_string(group.dir("cpuset.cpus")).unwrap();
-        model.write_file(&top, "cpuset.cpus", &all).unwrap();
-        let mems = fs::read_to_string(group.dir("cpuset.mems")).unwrap();
-        model.write_file(&top, "cpuset.mems", &mems).unwrap();
-        let tasks: Vec<u32> = (0..4).map(|_| group.start("exec sleep 1000")).collect();
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            model.write_file(&top, file, &group.read("", file)).unwrap();
+        }
+        for _ in 0..4 {
+            group.spawn("", &["sleep", "1000"]);
+        }
+        let tasks: Vec<u32> = group
+            .read("", "tasks")
+            .lines()
+            .map(|t| t.parse().unwrap())
+            .collect();
+        assert_eq!(tasks.len(), 4);
         for &task in &tasks {
             model.spawn(task, None);
+            model.write_file(&top, "tasks", &task.to_string()).unwrap();
         }
         Some(Self {
+            dir: mount.join(group.name()),
             group,
             model,
             tasks,
@@ -103,7 +120,7 @@ impl Pair {
 
     fn path(&self, below: &str) -> Vec<u8> {
         let slash = if below.is_empty() { "" } else { "/" };
-        format!("{}{slash}{below}", self.group.name).into_bytes()
+        format!("{}{slash}{below}", self.group.name()).into_bytes()
     }
 
     fn compare(
@@ -120,11 +137,11 @@ impl Pair {
         );
         *self.seen.entry((what, number(real))).or_default() += 1;
         for below in [""].into_iter().chain(DIRS) {
-            let there = self.group.dir(below).exists();
+            let there = self.dir.join(below).exists();
             let modelled = self.model.read_file(&self.path(below), "cpuset.cpus");
             assert_eq!(there, modelled.is_ok(), "{what} {detail}: {below} exists");
             for file in FILES.into_iter().filter(|_| there) {
-                let kernel = fs::read_to_string(self.group.dir(below).join(file)).unwrap();
+                let kernel = fs::read_to_string(self.dir.join(below).join(file)).unwrap();
                 let mut kernel: Vec<&str> = kernel.trim().split('\n').collect();
                 kernel.sort_unstable();
                 let model = self.model.read_file(&self.path(below), file).unwrap();
@@ -138,20 +155,20 @@ impl Pair {
     fn write(&mut self, what: &'static str, below: &str, file: &str, text: &str) {
         let real = fs::OpenOptions::new()
             .write(true)
-            .open(self.group.dir(below).join(file))
+            .open(self.dir.join(below).join(file))
             .and_then(|mut f| io::Write::write(&mut f, text.as_bytes()).map(drop));
         let model = self.model.write_file(&self.path(below), file, text);
         self.compare(what, &format!("{text:?} > {below}/{file}"), &real, &model);
     }
 
     fn mkdir(&mut self, below: &str) {
-        let real = fs::create_dir(self.group.dir(below));
+        let real = fs::create_dir(self.dir.join(below));
         let model = self.model.mkdir(&self.path(below));
         self.compare("mkdir", below, &real, &model);
     }
 
     fn rmdir(&mut self, below: &str) {
-        let real = fs::remove_dir(self.group.dir(below));
+        let real = fs::remove_dir(self.dir.join(below));
         let model = self.model.rmdir(&self.path(below));
         self.compare("rmdir", below, &real, &model);
     }
@@ -214,17 +231,16 @@ fn lists() -> Vec<String> {
     lists
 }
 
-fn run(test: &str, name: &str, exclusive: bool, steps: usize) {
-    let Some(mut pair) = Pair::new(test, name, exclusive) else {
+fn run(test: &str, exclusive: bool, steps: usize) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut pair) = Pair::new(test) else {
         return;
     };
     if exclusive {
         // Its parent, the root, always is.
         pair.write("exclusive", "", "cpuset.cpu_exclusive", "1");
-        assert!(
-            pair.seen.contains_key(&("exclusive", 0)),
-            "another test has CPUs beside us"
-        );
+        let done = pair.seen.contains_key(&("exclusive", 0));
+        assert!(done, "another directory below the root has CPUs");
     }
     let lists = lists();
     let mut random = Random(1);
@@ -267,25 +283,14 @@ fn run(test: &str, name: &str, exclusive: bool, steps: usize) {
             pair.seen
         );
     }
-    assert!(Path::new(MOUNT).exists());
 }
 
 #[test]
 fn random_operations_agree_with_the_kernel() {
-    run(
-        "random_operations_agree_with_the_kernel",
-        "model",
-        false,
-        4000,
-    );
+    run("kernel_model", false, 4000);
 }
 
 #[test]
 fn random_operations_with_exclusive_directories_agree_with_the_kernel() {
-    run(
-        "random_operations_with_exclusive_directories_agree_with_the_kernel",
-        "model-x",
-        true,
-        4000,
-    );
+    run("kernel_model_exclusive", true, 4000);
 }

@@ -13,7 +13,8 @@
 //!   kernels that refuse that for a populated cgroup (ENOSPC) get the parent's
 //!   effective set, and the report says so.
 //!
-//! What somebody else has changed is left alone and named. A run that is
+//! What somebody else has changed is left alone, named, and dropped from the
+//! journal: it counts as never assigned, like all that was given back. A run that is
 //! interrupted anywhere can be repeated: its writes are journalled first, and
 //! where the journal cannot be written its values are recognised by being the
 //! original, or the original together with a list of ours.
@@ -46,6 +47,16 @@ pub struct RestoreReport {
     pub notes: Vec<String>,
 }
 
+/// What became of a container of the journal.
+enum Found {
+    /// It is to be given back.
+    Job(Box<Job>),
+    /// It is gone.
+    Vanished,
+    /// Its list is somebody else's, who has it from now on; the reason in words.
+    Foreign(String),
+}
+
 /// A living container that is to be given back.
 struct Job {
     name: String,
@@ -65,6 +76,7 @@ pub fn restore(tree: &CpusetTree<'_>, journal: &mut Journal) -> RestoreReport {
     let gone = dead(tree, journal.state());
     let dead: BTreeSet<&ContainerKey> = gone.iter().collect();
     let mut jobs = Vec::new();
+    let mut given_up = Vec::new();
     let state = journal.state();
     for original in state.originals.values() {
         if original.key != original.container {
@@ -76,8 +88,14 @@ pub fn restore(tree: &CpusetTree<'_>, journal: &mut Journal) -> RestoreReport {
             continue;
         }
         match prepare(tree, state, original) {
-            Ok(Some(job)) => jobs.push(job),
-            Ok(None) => report.vanished.push(name),
+            Ok(Found::Job(job)) => jobs.push(*job),
+            Ok(Found::Vanished) => report.vanished.push(name),
+            Ok(Found::Foreign(reason)) => {
+                report.left_alone.push((name, reason));
+                let inside = state.originals.values();
+                let inside = inside.filter(|other| other.container == original.key);
+                given_up.extend(inside.map(|other| other.key.clone()));
+            }
             Err(reason) => report.left_alone.push((name, reason)),
         }
     }
@@ -125,14 +143,28 @@ pub fn restore(tree: &CpusetTree<'_>, journal: &mut Journal) -> RestoreReport {
             report.left_alone.push((job.name, reason));
             continue;
         }
-        finish(tree, journal.state(), &mut job, &mut records, &mut report);
+        let given_up = &mut given_up;
+        finish(
+            tree,
+            journal.state(),
+            &mut job,
+            &mut records,
+            &mut report,
+            given_up,
+        );
         if job.missing.is_empty() {
             report.restored.push(job.name);
         } else {
             report.partial.push((job.name, job.missing.join("; ")));
         }
     }
-    for outcome in [journal.restored(records), journal.forget(gone)] {
+    given_up.extend(gone);
+    let open = journal.state().open_intent.as_ref();
+    let ended = match open.map(|intent| intent.decision.seq) {
+        Some(seq) => journal.roll_back(seq, "interrupted, then restored".into(), Vec::new()),
+        None => Ok(()),
+    };
+    for outcome in [ended, journal.restored(records), journal.forget(given_up)] {
         if let Err(error) = outcome {
             let why = chain(&error);
             report
@@ -156,18 +188,18 @@ pub fn dead(tree: &CpusetTree<'_>, state: &JournalState) -> Vec<ContainerKey> {
 }
 
 /// Reads a container and works out what each of its directories shall have;
-/// none if it vanished; an error in words if it is to be left alone.
+/// an error in words if it cannot be given back now.
 fn prepare(
     tree: &CpusetTree<'_>,
     state: &JournalState,
     original: &Original,
-) -> Result<Option<Job>, String> {
+) -> Result<Found, String> {
     let unreadable = |error: io::Error| format!("cannot read it: {error}");
     let path = &original.path;
     let gone = |error: &io::Error| is_gone(error);
     let bound = match tree.parent_effective(path) {
         Ok(bound) => bound,
-        Err(error) if gone(&error) => return Ok(None),
+        Err(error) if gone(&error) => return Ok(Found::Vanished),
         Err(error) => return Err(unreadable(error)),
     };
     let mut job = Job {
@@ -188,7 +220,7 @@ fn prepare(
         };
         let old = match tree.cpus(&path) {
             Ok(old) => old,
-            Err(error) if gone(&error) && key == original.key => return Ok(None),
+            Err(error) if gone(&error) && key == original.key => return Ok(Found::Vanished),
             Err(error) if gone(&error) => continue,
             Err(error) => return Err(unreadable(error)),
         };
@@ -203,10 +235,10 @@ fn prepare(
         let emptied = tree.version == Version::V1 && old.is_empty();
         let ours = known.is_some_and(|known| emptied || is_ours(state, known, &old, &bound));
         if parent.is_none() && !ours {
-            return Err(format!(
-                "its cpuset.cpus is {old}, which is not ours; before cpufence it was '{}'",
+            return Ok(Found::Foreign(format!(
+                "its cpuset.cpus is '{old}', which is not ours; before cpufence it was '{}'",
                 original.text.escape_debug()
-            ));
+            )));
         }
         let nodes = &job.tree.nodes;
         let first = known.filter(|_| ours).map(|known| &known.cpus);
@@ -261,7 +293,7 @@ fn prepare(
             exclusive,
         });
     }
-    Ok(Some(job))
+    Ok(Found::Job(Box::new(job)))
 }
 
 /// Whether a list is one that we, or an interrupted restore of ours, left.
@@ -332,6 +364,7 @@ fn finish(
     job: &mut Job,
     records: &mut Vec<(ContainerKey, CpuSet, bool)>,
     report: &mut RestoreReport,
+    given_up: &mut Vec<ContainerKey>,
 ) {
     report.notes.append(&mut job.notes);
     for (node, &ours) in job.tree.nodes.iter().zip(&job.ours) {
@@ -339,8 +372,9 @@ fn finish(
             continue;
         };
         if !ours {
-            let reason = format!("its cpuset.cpus was {}, which is not ours", node.old);
+            let reason = format!("its cpuset.cpus was '{}', which is not ours", node.old);
             report.left_alone.push((shown(&node.path), reason));
+            given_up.push(node.key.clone());
             continue;
         }
         let now = match tree.cpus(&node.path) {

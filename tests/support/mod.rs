@@ -91,6 +91,18 @@ impl V1 {
         Some(v1)
     }
 
+    /// The parent's name, that is its path below each mount.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the cpuset hierarchy is mounted.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn cpuset_mount(&self) -> PathBuf {
+        self.mounts[0].clone()
+    }
+
     fn path(&self, controller: usize, container: &str) -> PathBuf {
         self.mounts[controller].join(&self.name).join(container)
     }
