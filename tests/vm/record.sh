@@ -5,6 +5,7 @@
 rounds=${ROUNDS:-230}
 mkdir -p /etc/cpufence
 parent batch "cpuset cpu memory"
+parent pool "cpuset cpu memory"
 cat >/etc/cpufence/config.toml <<END
 [solve]
 budget = "5s"
@@ -12,6 +13,10 @@ budget = "5s"
 [[containers]]
 match = "batch/*"
 kind = "static"
+
+# Without a quota, hence pooled.
+[[containers]]
+match = "pool/*"
 END
 
 # A small linear congruential generator: the same story in every recording.
@@ -32,15 +37,30 @@ while [ $round -lt $rounds ]; do
     held=$(echo $live | wc -w)
     # Over-full now and then: up to two threads more than the host has.
     room=16
-    [ $dice -ge 3 ] || room=18
-    if [ $dice -lt 40 ] && [ $((used + cpus)) -le $room ]; then
-        id=batch/job-$next
+    [ $dice -lt 37 ] || room=18
+    if [ $dice -lt 6 ]; then
+        id=pool/job-$next
         next=$((next + 1))
         make_dir $id
+        start $id partly 20
+        cpus=0
+        live="$live $id:0"
+        adds=$((adds + 1))
+    elif [ $dice -lt 40 ] && [ $((used + cpus)) -le $room ]; then
+        id=batch/job-$next
+        next=$((next + 1))
+        where=$id
+        if [ $((next % 4)) = 0 ]; then
+            parent $id cpuset
+            where=$id/inner
+            make_dir $where
+        else
+            make_dir $id
+        fi
         quota $id ${cpus}000
         draw 90
-        start $id partly $((drawn + 5))
-        [ $cpus -lt 3 ] || start $id partly 50
+        start $where partly $((drawn + 5))
+        [ $cpus -lt 3 ] || start $where partly 50
         live="$live $id:$cpus"
         used=$((used + cpus))
         adds=$((adds + 1))
@@ -59,7 +79,9 @@ while [ $round -lt $rounds ]; do
     [ $failures -lt 5 ] || finish
 done
 note "$adds adds, $removes removes, $rests rounds without either"
-[ $used -gt 16 ] || check_fences $live
+# Pooled ones share; the others do not while they fit.
+fenced=$(echo "$live" | tr ' ' '\n' | grep '^batch/')
+[ $used -gt 15 ] || check_fences $fenced
 
 expect 0 status
 cat /tmp/out
