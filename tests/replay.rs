@@ -40,12 +40,19 @@ fn stderr(output: &Output) -> String {
 
 fn summary(output: &Output) -> Value {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    assert_eq!(text.lines().count(), 1, "one line expected: {text}{}", stderr(output));
+    assert_eq!(
+        text.lines().count(),
+        1,
+        "one line expected: {text}{}",
+        stderr(output)
+    );
     serde_json::from_str(&text).unwrap()
 }
 
 fn count(summary: &Value, key: &str) -> u64 {
-    summary[key].as_u64().unwrap_or_else(|| panic!("no number {key} in {summary}"))
+    summary[key]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no number {key} in {summary}"))
 }
 
 /// The fixture's first records, up to and with the end of its 12th round.
@@ -54,7 +61,10 @@ fn short_records() -> Vec<Record> {
     let body = decode_header(&bytes, MAGIC, SCHEMA).unwrap();
     let (mut records, _, damage) = decode_frames::<Record>(body);
     assert!(damage.is_none(), "{damage:?}");
-    let ends = records.iter().enumerate().filter(|(_, r)| matches!(r, Record::Commit { .. }));
+    let ends = records
+        .iter()
+        .enumerate()
+        .filter(|(_, r)| matches!(r, Record::Commit { .. }));
     let (last, _) = ends.take(SHORT).last().unwrap();
     records.truncate(last + 1);
     records
@@ -92,7 +102,10 @@ fn every_recorded_plan_is_made_again() {
     assert_eq!(count(&found, "same"), rounds);
     let kinds = ["add", "remove", "rebalance"].map(|kind| count(&found, kind));
     // A kind that hardly occurs would prove little of it.
-    assert!(kinds.iter().all(|&n| n >= 20), "add, remove, rebalance: {kinds:?}");
+    assert!(
+        kinds.iter().all(|&n| n >= 20),
+        "add, remove, rebalance: {kinds:?}"
+    );
     assert_eq!(kinds.iter().sum::<u64>(), rounds);
 
     // What was recorded: real rounds on the stated host, in order, that moved containers.
@@ -103,14 +116,20 @@ fn every_recorded_plan_is_made_again() {
         assert_eq!(record.seq, seq);
         let round = Round::decode(&record.payload).unwrap();
         let host = round.state.topology.summary();
-        assert_eq!((host.sockets, host.numa, host.cores, host.threads), (2, 2, 8, 16));
+        assert_eq!(
+            (host.sockets, host.numa, host.cores, host.threads),
+            (2, 2, 8, 16)
+        );
         times.push(round.state.now_s);
         written += u64::from(!record.writes.is_empty());
     }
     assert_eq!(u64::try_from(times.len()).unwrap(), rounds);
     assert!(written >= 100, "only {written} rounds wrote anything");
     let recorded_s = times.last().unwrap() - times.first().unwrap();
-    assert!(took_s < recorded_s, "{took_s} s for {recorded_s} s of recording: slower than real time");
+    assert!(
+        took_s < recorded_s,
+        "{took_s} s for {recorded_s} s of recording: slower than real time"
+    );
 }
 
 #[test]
@@ -138,7 +157,10 @@ fn one_flipped_byte_is_bad_input() {
         (HEADER_LEN + 4, frame(HEADER_LEN)),
         (HEADER_LEN + 8, frame(HEADER_LEN)),
         (middle, frame(middle)),
-        (middle + 3, format!("damaged at byte {middle}: a frame claims")),
+        (
+            middle + 3,
+            format!("damaged at byte {middle}: a frame claims"),
+        ),
         (middle + 4, frame(middle)),
         (middle + 8, frame(middle)),
         (last + 8, frame(last)),
@@ -152,8 +174,14 @@ fn one_flipped_byte_is_bad_input() {
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(3), "byte {at}: {message}");
         assert!(output.stdout.is_empty(), "byte {at}");
-        assert!(message.contains(path.to_str().unwrap()), "byte {at}: no file in: {message}");
-        assert!(message.contains(&expected), "byte {at}: {message}, expected {expected}");
+        assert!(
+            message.contains(path.to_str().unwrap()),
+            "byte {at}: no file in: {message}"
+        );
+        assert!(
+            message.contains(&expected),
+            "byte {at}: {message}, expected {expected}"
+        );
     }
 }
 
@@ -165,13 +193,19 @@ fn a_last_record_that_is_cut_short_is_an_interrupted_round() {
     let output = replay(&path);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let found = summary(&output);
-    assert_eq!((count(&found, "rounds"), count(&found, "interrupted")), (SHORT as u64, 1));
+    assert_eq!(
+        (count(&found, "rounds"), count(&found, "interrupted")),
+        (SHORT as u64, 1)
+    );
     // Its beginning is torn: there was no round.
     let (_dir, path) = save(&bytes[..starts[starts.len() - 1] - 1]);
     let output = replay(&path);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let found = summary(&output);
-    assert_eq!((count(&found, "rounds"), count(&found, "interrupted")), (SHORT as u64 - 1, 0));
+    assert_eq!(
+        (count(&found, "rounds"), count(&found, "interrupted")),
+        (SHORT as u64 - 1, 0)
+    );
 }
 
 /// Changes a round's decision, keeping its record whole.
@@ -191,14 +225,25 @@ fn a_plan_that_was_changed_is_reported() {
     let mut records = short_records();
     // A thread more for somebody; other evidence; another set to be written; other words.
     change(&mut records, 3, |round| {
-        let base = round.decision.plan.answer.placement.values_mut().next().unwrap();
+        let base = round
+            .decision
+            .plan
+            .answer
+            .placement
+            .values_mut()
+            .next()
+            .unwrap();
         *base = base.union(&CpuSet::parse_list("63").unwrap());
     });
-    change(&mut records, 5, |round| round.decision.plan.answer.lower_bound -= 1);
+    change(&mut records, 5, |round| {
+        round.decision.plan.answer.lower_bound -= 1
+    });
     change(&mut records, 6, |round| {
         round.decision.plan.cpusets.pop_first().unwrap();
     });
-    change(&mut records, 8, |round| round.decision.explanation.push("and so on".into()));
+    change(&mut records, 8, |round| {
+        round.decision.explanation.push("and so on".into())
+    });
     // Times are not compared.
     change(&mut records, 9, |round| {
         round.elapsed_s += 1.0;
@@ -212,7 +257,11 @@ fn a_plan_that_was_changed_is_reported() {
     assert_eq!(found["different"], serde_json::json!([3, 5, 6, 8]));
     assert_eq!(count(&found, "same"), SHORT as u64 - 4);
     let message = stderr(&output);
-    for expected in ["round 3: the placement of ", "round 5: the evidence differs", "round 8: the explanation differs"] {
+    for expected in [
+        "round 3: the placement of ",
+        "round 5: the evidence differs",
+        "round 8: the explanation differs",
+    ] {
         assert!(message.contains(expected), "no '{expected}' in: {message}");
     }
 }
@@ -222,16 +271,25 @@ fn what_is_no_journal_is_bad_input() {
     let empty = tempfile::tempdir().unwrap();
     let text = empty.path().join("notes.txt");
     let missing = empty.path().join("missing");
-    let cases = [(empty.path(), "no journal segments"), (&missing, "cannot read")];
+    let cases = [
+        (empty.path(), "no journal segments"),
+        (&missing, "cannot read"),
+    ];
     for (path, expected) in cases {
         let output = replay(path);
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(3), "{message}");
-        assert!(message.contains(path.to_str().unwrap()) && message.contains(expected), "{message}");
+        assert!(
+            message.contains(path.to_str().unwrap()) && message.contains(expected),
+            "{message}"
+        );
     }
     std::fs::write(&text, "no journal at all\n").unwrap();
     let output = replay(&text);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(3), "{message}");
-    assert!(message.contains("notes.txt is not a readable journal segment"), "{message}");
+    assert!(
+        message.contains("notes.txt is not a readable journal segment"),
+        "{message}"
+    );
 }

@@ -26,8 +26,9 @@ use super::rebuild::rebuild;
 use super::symmetry;
 use super::types::{CostParts, SolveSettings};
 
-/// By how much the engine's bound is trusted, relative to max(1, |bound|).
-const SAFETY: f64 = 1e-6;
+/// How far the engine's bound may be off, relative to max(1, |bound|): its
+/// feasibility tolerance.
+const SAFETY: f64 = 1e-7;
 
 /// Largest relative gap that counts as proved.
 const PROVED: f64 = 1e-6;
