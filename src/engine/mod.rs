@@ -1,6 +1,7 @@
 //! Events, `decide`, guardrails (pure); `shell.rs` runs them on a real host.
 
 mod decide;
+mod embedded;
 pub mod record;
 pub mod replay;
 pub mod shell;
@@ -10,4 +11,5 @@ mod state;
 mod tests;
 
 pub use decide::{decide, pool_base, request_words};
+pub use embedded::embedded_state;
 pub use state::{Decision, Event, Managed, Plan, Settings, State};

@@ -152,6 +152,17 @@ impl<'a> Prepared<'a> {
         (model.columns().len(), model.rows().len())
     }
 
+    /// The start, counted and rebuilt into threads; none for the thread-level
+    /// model. What an incumbent costs on its way back, for the benches.
+    #[must_use]
+    pub fn rebuild_start(&self) -> Option<Vec<Option<u32>>> {
+        let Form::Aggregated(model) = &self.form else {
+            return None;
+        };
+        let counts = model.counts(self.start.as_deref()?)?;
+        rebuild(self.problem, &model.cells, &model.classes, &counts)
+    }
+
     /// Solves within `time_left` (from this call on) and the limits of
     /// `settings`; its `budget` is not looked at.
     #[must_use]
