@@ -65,6 +65,9 @@
 //! - sum_g y >= the fewest groups that can hold r_k; y_l3 <= y_numa where the
 //!   L3 lies in the node. r_k = 1: n stands for y.
 //! - v only where P_gk is less than n can be: else v = P_gk - n is a cost of n.
+//! - Two groups: a container is split, or the load above the even shares is
+//!   what a subset-sum table says (see [`super::partition`]). x96-100-none ends
+//!   a grid step below its optimum without it.
 //! - *Symmetry.* Alike L3s of a node and alike nodes, none with a previous
 //!   owner, are in a fixed order (see [`super::symmetry`]); order of the first
 //!   container in each rather than of load raised the bound of e128-100-none
@@ -79,6 +82,7 @@ use super::cells::{self, Cell};
 use super::classes::{self, Claims, Class};
 use super::counts::{CellCounts, Kept, State};
 use super::lower;
+use super::partition::least_excess;
 use super::problem::{L3, NUMA, Problem};
 use super::rows::{Draft, Terms};
 use super::symmetry::{self, Alike};
@@ -163,6 +167,7 @@ impl Aggregated {
         });
         let of_level = of_level.map(|part| part.build(&mut draft));
         nesting(problem, &of_level, &mut draft);
+        halves(problem, &of_level, &mut draft);
         for set in &alike {
             if problem.levels[set.level].spread > 0 {
                 first_container_order(problem, set, &cells, &of_cell, &of_level, &mut draft);
@@ -598,6 +603,37 @@ impl LevelPart<'_> {
                 draft.at_least(terms, had);
             }
         }
+    }
+}
+
+/// Two groups: the load above the even shares that splitting nobody leaves
+/// (see [`super::partition`]).
+fn halves(problem: &Problem, of_level: &[LevelColumns; 2], draft: &mut Draft) {
+    let same = problem
+        .threads
+        .iter()
+        .all(|thread| thread.group[L3] == thread.group[NUMA]);
+    for balanced in [L3, NUMA] {
+        let spread = if same { NUMA } else { balanced };
+        let levels = [&problem.levels[balanced], &problem.levels[spread]];
+        if levels[0].balance == 0 || levels[1].spread == 0 {
+            continue;
+        }
+        let Some(least) = least_excess(problem, balanced).filter(|&least| least > 0) else {
+            continue;
+        };
+        // Without a y a container is one thread, which is never split.
+        let used: Vec<usize> = of_level[spread]
+            .used
+            .iter()
+            .flatten()
+            .flatten()
+            .copied()
+            .collect();
+        let containers = (used.len() / 2) as i64;
+        let mut terms: Terms = used.into_iter().map(|y| (y, least)).collect();
+        terms.extend(of_level[balanced].excess.iter().flatten().map(|&e| (e, 1)));
+        draft.at_least(terms, least + least * containers);
     }
 }
 

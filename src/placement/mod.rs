@@ -18,6 +18,7 @@ mod keep;
 mod lower;
 mod naive;
 mod overfull;
+mod partition;
 mod place;
 mod pool;
 pub mod problem;
