@@ -10,7 +10,7 @@
 )]
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::exit::{self, Failure};
 use super::plan::{WIDTH, report};

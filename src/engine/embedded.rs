@@ -23,7 +23,6 @@ const TRACES: &str = include_str!("../../fixtures/traces/demo.csv");
 /// within the two seconds that a first look may take.
 const BUDGET: Duration = Duration::from_millis(1500);
 
-
 /// The embedded host as a round would have observed it.
 ///
 /// # Errors
@@ -110,4 +109,3 @@ fn container(spec: &ContainerSpec, inode: u64, online: &CpuSet) -> Container {
         fence: Fence::Managed,
     }
 }
-
