@@ -2,8 +2,14 @@
 //! was, so that `replay` can make it again and compare.
 //!
 //! The bytes are a u32 schema version and the record, encoded by
-//! [`crate::codec`]. Times lie outside what is compared.
+//! [`crate::codec`] and deflated (RFC 1951): names and keys repeat, and a round
+//! shrinks to about a tenth. Times lie outside what is compared.
 
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::state::{Decision, Event, State};
@@ -31,7 +37,10 @@ impl Round {
     /// # Errors
     /// If it is too large for the journal.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        codec::encode_value(&(SCHEMA, self))
+        let plain = codec::encode_value(self)?;
+        let mut encoder = DeflateEncoder::new(SCHEMA.to_le_bytes().to_vec(), Compression::fast());
+        let done = encoder.write_all(&plain).and_then(|()| encoder.finish());
+        done.map_err(|e| CodecError::Encode(e.to_string()))
     }
 
     /// Reads a round.
@@ -44,7 +53,7 @@ impl Round {
             .and_then(|b| b.try_into().ok())
             .map(u32::from_le_bytes);
         match version {
-            Some(SCHEMA) => codec::decode_value(&bytes[4..]),
+            Some(SCHEMA) => codec::decode_value(&inflate(&bytes[4..])?),
             Some(found) => Err(CodecError::Version {
                 found,
                 expected: SCHEMA,
@@ -55,5 +64,26 @@ impl Round {
                 cut_short: true,
             }),
         }
+    }
+}
+
+fn inflate(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let mut plain = Vec::new();
+    // One byte more than allowed tells a bomb from the largest round.
+    let most = codec::MAX_FRAME as u64;
+    let read = DeflateDecoder::new(bytes)
+        .take(most + 1)
+        .read_to_end(&mut plain);
+    let damaged = |reason: String| CodecError::Damaged {
+        offset: 4,
+        reason,
+        cut_short: false,
+    };
+    match read {
+        Ok(length) if length as u64 > most => {
+            Err(damaged(format!("inflates to more than {most} bytes")))
+        }
+        Ok(_) => Ok(plain),
+        Err(error) => Err(damaged(error.to_string())),
     }
 }
