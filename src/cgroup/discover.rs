@@ -330,7 +330,10 @@ impl<'a> Observer<'a> {
         let population = affinity::read_population(&self.tree, &tree.dirs, self.sample);
         let unready =
             hierarchy.version == Version::V1 && (own.cpus.is_empty() || own.mems.is_empty());
-        if population.threads == 0 && (rule.is_none() || unready) {
+        let original = self.originals.get(&own.key);
+        // Ours, and emptied by the kernel: `super::emptied`.
+        let emptied = unready && own.cpus.is_empty() && original.is_some_and(|o| !o.is_empty());
+        if population.threads == 0 && (rule.is_none() || unready) && !emptied {
             return;
         }
         if parent.effective.is_empty() {
@@ -343,7 +346,7 @@ impl<'a> Observer<'a> {
             config_kind: rule.and_then(|r| r.kind),
             own_quota,
             ancestor_quota: parent.quota,
-            original: self.originals.get(&own.key).unwrap_or(&own.cpus),
+            original: original.unwrap_or(&own.cpus),
             parent: &parent.effective,
             share: kubepods
                 .then(|| usage::read_share(host, hierarchy, &path, info.shares))

@@ -8,6 +8,7 @@ mod affinity;
 pub mod apply;
 mod context;
 mod discover;
+mod emptied;
 mod exclusive;
 mod fs;
 mod glob;
@@ -27,6 +28,7 @@ pub mod writes;
 
 pub use apply::{Applied, FenceError, Fenced, fence};
 pub use discover::{Blocked, Observation, observe};
+pub use emptied::{describe_emptied, is_emptied};
 pub use fs::{Entry, Host, RealHost};
 pub use glob::{Glob, GlobError, Places};
 pub use mounts::{Hierarchy, HierarchyError, Mount};

@@ -72,7 +72,12 @@ pub(super) fn run(
     let report = Report {
         schema: "status/1",
         host: sight.state.topology.summary(),
-        containers: sight.state.containers.iter().map(row).collect(),
+        containers: sight
+            .state
+            .containers
+            .iter()
+            .map(|m| row(m, sight.state.pool_assigned.as_ref()))
+            .collect(),
         violations: violations(
             &sight.state.containers,
             last,
@@ -128,10 +133,26 @@ pub(super) fn run(
     Ok(exit::DONE)
 }
 
+/// The base set that a container was given last: of a pooled one that has a
+/// fence, the pool's.
+fn assigned<'a>(m: &'a Managed, pool: Option<&'a CpuSet>) -> Option<&'a CpuSet> {
+    let c = &m.container;
+    let pooled = c.request.kind == Kind::Pooled && is_narrow(c);
+    let pool = pool.filter(|pool| pooled && pool.is_subset(&c.dir().effective));
+    m.assigned.as_ref().or(pool)
+}
+
+/// Whether a container has fewer CPUs than its parent.
+fn is_narrow(c: &Container) -> bool {
+    !c.parent_effective.is_subset(&c.dir().effective)
+}
+
 /// Fenced sets by container, for the diagram: those narrower than their parent's.
 fn owners(containers: &[Managed]) -> Placement {
-    let narrow = |c: &&Container| !c.parent_effective.is_subset(&c.dir().effective);
-    let fenced = containers.iter().map(|m| &m.container).filter(narrow);
+    let fenced = containers
+        .iter()
+        .map(|m| &m.container)
+        .filter(|c| is_narrow(c));
     fenced
         .map(|c| (c.id.clone(), c.dir().effective.clone()))
         .collect()
@@ -141,7 +162,7 @@ fn owners(containers: &[Managed]) -> Placement {
     clippy::cast_precision_loss,
     reason = "a ratio of counters, for display"
 )]
-fn row(m: &Managed) -> Row {
+fn row(m: &Managed, pool: Option<&CpuSet>) -> Row {
     let c = &m.container;
     Row {
         id: c.id.clone(),
@@ -158,7 +179,7 @@ fn row(m: &Managed) -> Row {
         prediction_source: m.prediction.why.clone(),
         home: c.home,
         cpuset: c.dir().effective.clone(),
-        assigned: m.assigned.clone(),
+        assigned: assigned(m, pool).cloned(),
         owner: c.context.owner.as_deref().map(crate::report::display_name),
         image: c.context.image.as_deref().map(crate::report::display_name),
         app: c.context.app.as_deref().map(crate::report::display_name),

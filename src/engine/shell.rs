@@ -19,8 +19,8 @@ use super::state::{Event, Managed, Settings, State};
 use crate::cgroup::journal::{Journal, JournalError, JournalState, Limits, Lock, LockError};
 use crate::cgroup::{
     Blocked, Container, ContainerRule, CpusetTree, Fence, FenceError, Hierarchy, HierarchyError,
-    Host, RequestSource, RestoreReport, fence, observe as observe_containers,
-    restore as restore_originals,
+    Host, RequestSource, RestoreReport, Version, describe_emptied, fence, is_emptied,
+    observe as observe_containers, restore as restore_originals,
 };
 use crate::config::Config;
 use crate::cpuset::CpuSet;
@@ -139,16 +139,18 @@ pub fn observe(
         .collect();
     let mut observation = observe_containers(host, &hierarchy, &rules, &first);
     let online = topology.online();
+    let tree = cpuset_tree(host, &hierarchy);
+    let mut notes = observation.notes;
     for container in &mut observation.containers {
-        if let Some(reason) = changed_by_another(container, journal, &online) {
+        if let Some(reason) = changed_by_another(container, journal, hierarchy.version, &online) {
             container.fence = Fence::LeftAlone(reason);
         }
+        notes.extend(describe_emptied(&tree, journal, container));
     }
     let last = journal
         .last_decision
         .as_ref()
         .and_then(|d| Round::decode(&d.payload.0).ok());
-    let mut notes = observation.notes;
     let blocked = observation.blocked;
     notes.extend(
         blocked
@@ -276,12 +278,13 @@ fn uptime_s(host: &dyn Host) -> f64 {
 fn changed_by_another(
     container: &Container,
     journal: &JournalState,
+    version: Version,
     online: &CpuSet,
 ) -> Option<String> {
-    let dir = container
-        .subtree
-        .iter()
-        .find(|dir| !journal.is_ours(&dir.key, &dir.cpus, online))?;
+    let dir = container.subtree.iter().find(|dir| {
+        !journal.is_ours(&dir.key, &dir.cpus, online)
+            && !is_emptied(journal, version, &dir.key, dir.cpus.is_empty())
+    })?;
     let ours = journal
         .last_committed
         .get(&dir.key)

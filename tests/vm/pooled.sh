@@ -25,6 +25,10 @@ for round in 1 2; do
     check_threads batch/q
 done
 
+expect 0 status
+[ "$(grep -c '^batch/.* fenced$' /tmp/out)" = 3 ] || fail "status: $(cat /tmp/out)"
+grep -q 'not fenced' /tmp/out && fail "status: $(cat /tmp/out)"
+
 note "the fence is gone: the pool may use the whole host"
 remove batch/s
 expect 0 apply

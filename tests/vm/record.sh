@@ -2,7 +2,7 @@
 # hands the journal out as the replay fixture. Wants 16 threads.
 . /data/lib.sh
 
-rounds=${ROUNDS:-230}
+rounds=${ROUNDS:-210}
 mkdir -p /etc/cpufence
 parent batch "cpuset cpu memory"
 parent pool "cpuset cpu memory"
