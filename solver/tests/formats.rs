@@ -217,6 +217,9 @@ fn lp(text: &str) -> Model {
     io::lp::read(text.as_bytes()).unwrap()
 }
 
+/// A row's name, sides and coefficients.
+type Sided<'a> = (&'a str, f64, f64, &'a [(usize, f64)]);
+
 #[test]
 fn every_feature_of_lp() {
     let model = lp("\\ a comment
@@ -258,7 +261,7 @@ not read
             ("b", 0.0, 0.0, 1.0, true),
         ]
     );
-    let rows: Vec<(&str, f64, f64, &[(usize, f64)])> = model
+    let rows: Vec<Sided<'_>> = model
         .rows()
         .iter()
         .map(|r| (r.name.as_str(), r.lower, r.upper, &r.coefficients[..]))

@@ -89,15 +89,16 @@ impl Ledger {
         taken
     }
 
-    /// Takes the bound if it is tighter than the one that is there.
+    /// Takes the bound if it is tighter than the one that is there, as far as
+    /// the incumbent allows.
     pub(super) fn raise(&mut self, bound: f64) -> bool {
-        let tighter =
-            !bound.is_nan() && self.bound.is_none_or(|known| self.is_better(known, bound));
-        if tighter {
+        let known = self.bound;
+        let is_tighter = !bound.is_nan() && known.is_none_or(|known| self.is_better(known, bound));
+        if is_tighter {
             self.bound = Some(bound);
             self.clamp_bound();
         }
-        tighter
+        self.bound != known
     }
 
     /// A feasible point's objective is a bound that no valid dual bound

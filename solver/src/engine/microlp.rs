@@ -294,10 +294,7 @@ impl Worker<'_> {
     /// The tree is exhausted: what may be claimed of it.
     fn end_of_proof(&mut self, outcome: &SolveOutcome) -> End {
         if self.boxed {
-            return self
-                .ledger
-                .gap_verdict()
-                .map_or_else(|| End::trouble(BOXED), End::plain);
+            return self.end_in_box();
         }
         if let Some(refusal) = &self.refused {
             return End::trouble(format!(

@@ -261,7 +261,9 @@ impl Run<'_> {
     }
 
     fn raise_bound(&mut self, bound: f64) {
-        if self.ledger.raise(bound) {
+        if self.ledger.raise(bound)
+            && let Some(bound) = self.ledger.bound()
+        {
             let event = LogEvent::Bound {
                 bound,
                 nodes: self.ledger.counters.nodes,

@@ -153,7 +153,7 @@ mod tests {
                 pairs: vec![("ROW 2", "1.5")],
             })
         );
-        assert_eq!(split(Layout::Fixed, Shape::Row, " N   OBJ"), None);
+        assert_eq!(split(Layout::Fixed, Shape::Row, " N OBJ"), None);
         assert_eq!(split(Layout::Fixed, Shape::Row, "\u{e9}"), None);
     }
 
