@@ -96,6 +96,21 @@ pub(crate) struct RuntimeInfo {
     pub(crate) cpuset_cpus: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct DockerDaemon {
+    #[serde(rename = "data-root")]
+    data_root: Option<PathBuf>,
+}
+
+/// Where Docker keeps its containers' files.
+pub(crate) fn docker_dir(host: &dyn Host) -> PathBuf {
+    let daemon = json::<DockerDaemon>(host, Path::new("/etc/docker/daemon.json"));
+    let root = daemon
+        .and_then(|d| d.data_root)
+        .filter(|dir| dir.is_absolute());
+    root.unwrap_or_else(|| PathBuf::from("/var/lib/docker"))
+}
+
 /// Reads contexts; what is shared between containers is read once.
 pub(crate) struct ContextReader<'a> {
     host: &'a dyn Host,
@@ -114,24 +129,12 @@ impl<'a> ContextReader<'a> {
             host,
             entries: Vec::new(),
             tasks: BTreeMap::new(),
-            docker_dir: PathBuf::from("/var/lib/docker"),
+            docker_dir: docker_dir(host),
             stored: None,
             notes: Vec::new(),
         };
         reader.read_drop_ins();
         reader.read_tasks();
-        #[derive(Deserialize)]
-        struct Daemon {
-            #[serde(rename = "data-root")]
-            data_root: Option<PathBuf>,
-        }
-        if let Some(Daemon {
-            data_root: Some(dir),
-        }) = reader.json(Path::new("/etc/docker/daemon.json"))
-            && dir.is_absolute()
-        {
-            reader.docker_dir = dir;
-        }
         reader
     }
 
@@ -327,12 +330,16 @@ impl<'a> ContextReader<'a> {
         context.app = Some(escape_name(stem));
     }
 
-    /// A third party's JSON file; none if it is absent, too large or not as
-    /// expected.
     fn json<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
-        let bytes = self.host.read(path).ok().filter(|b| b.len() <= LARGEST)?;
-        serde_json::from_slice(&bytes).ok()
+        json(self.host, path)
     }
+}
+
+/// A third party's JSON file; none if it is absent, too large or not as
+/// expected.
+fn json<T: DeserializeOwned>(host: &dyn Host, path: &Path) -> Option<T> {
+    let bytes = host.read(path).ok().filter(|b| b.len() <= LARGEST)?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 fn read_drop_in(host: &dyn Host, path: &Path) -> Result<Vec<(Glob, Context)>, String> {

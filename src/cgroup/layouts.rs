@@ -200,7 +200,9 @@ fn is_system_unit(name: &[u8]) -> bool {
         b"ssh",
         b"systemd-",
     ];
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name.starts_with(b"user@")
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || name.starts_with(b"user@")
+        || name.windows(8).any(|w| w == b"-conmon-")
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod mounts;
 mod request;
 pub mod restore;
 mod rules;
+pub(crate) mod survey;
 pub mod tree;
 mod types;
 mod usage;

@@ -215,8 +215,8 @@ fn weight_mcpu(weight: u64) -> Option<u64> {
         // Both conversions rise with s: the shares with this weight are a range.
         let first = least(|s| convert(s) >= weight)?;
         let after = least(|s| convert(s) > weight).unwrap_or(MOST_SHARES + 1);
-        let low = shares_mcpu(first)?;
-        let high = shares_mcpu(after.saturating_sub(1)).filter(|_| after > first)?;
+        // floor(1024 m / 1000) lies in first..after.
+        let (low, high) = ((first * 1000).div_ceil(1024), (after * 1000 - 1) / 1024);
         [1000, 500, 250, 100, 50, 10, 5, 1]
             .into_iter()
             .find_map(|step| {
