@@ -78,20 +78,6 @@ struct Candidate {
     found: Option<Found>,
 }
 
-impl Observation {
-    /// Checks that the cpuset controller reaches the containers.
-    ///
-    /// # Errors
-    /// If containers were found and none has cpuset files: the missing
-    /// controller, the command that enables it and its effect.
-    pub fn check_cpuset(&self) -> Result<(), HierarchyError> {
-        match self.blocked.first() {
-            Some(first) if self.containers.is_empty() => Err(first.error.clone()),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// Looks at the host's containers.
 ///
 /// `originals`: each container's cpuset before cpufence first wrote it, from
@@ -191,12 +177,6 @@ impl<'a> Observer<'a> {
         self.out.containers.sort_by(|a, b| a.id.cmp(&b.id));
         self.out.blocked.sort_by(|a, b| a.id.cmp(&b.id));
         self.out.notes.append(&mut self.context.notes);
-        let blocked = self
-            .out
-            .blocked
-            .iter()
-            .map(|b| format!("{}: cannot be fenced: {}", b.id, b.error));
-        self.out.notes.extend(blocked);
         self.out
     }
 
@@ -315,11 +295,8 @@ impl<'a> Observer<'a> {
         let tree = match self.subtree(&path, candidate.inode, &parent.effective) {
             Ok(Some(tree)) => tree,
             Ok(None) => {
-                let dir = hierarchy.dir(parent_path(&path));
-                return self.out.blocked.push(Blocked {
-                    id,
-                    error: HierarchyError::not_enabled(dir),
-                });
+                let error = HierarchyError::not_enabled(&self.without_cpuset(&path));
+                return self.out.blocked.push(Blocked { id, error });
             }
             Err(error) if is_gone(&error) => return,
             Err(error) => {
@@ -580,6 +557,24 @@ impl<'a> Observer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The directories above `path`, topmost first, that do not hand the cpuset
+    /// controller to their children.
+    fn without_cpuset(&self, path: &[u8]) -> Vec<PathBuf> {
+        let mut dirs = Vec::new();
+        let mut above = parent_path(path);
+        loop {
+            let dir = self.hierarchy.dir(above);
+            let control = self.host.text(&dir.join("cgroup.subtree_control"));
+            if !control.is_some_and(|text| mounts::has_word(&text, "cpuset")) {
+                dirs.insert(0, dir);
+            }
+            if above.is_empty() {
+                return dirs;
+            }
+            above = parent_path(above);
+        }
     }
 
     fn partition(&self, path: &[u8]) -> Option<String> {

@@ -170,13 +170,22 @@ pub enum HierarchyError {
 }
 
 impl HierarchyError {
-    /// For a v2 directory whose `cgroup.subtree_control` lacks cpuset.
+    /// For v2 directories, topmost first, whose `cgroup.subtree_control` lacks
+    /// cpuset.
     #[must_use]
-    pub fn not_enabled(dir: PathBuf) -> Self {
-        let file = dir.join("cgroup.subtree_control");
+    pub fn not_enabled(dirs: &[PathBuf]) -> Self {
+        let files: Vec<String> = dirs
+            .iter()
+            .map(|dir| shell_quote(&dir.join("cgroup.subtree_control")))
+            .collect();
+        // tee writes its files in the order given, parents first.
+        let command = match files.as_slice() {
+            [one] => format!("echo +cpuset > {one}"),
+            several => format!("echo +cpuset | tee {}", several.join(" ")),
+        };
         Self::NotEnabled {
-            command: format!("echo +cpuset > {}", shell_quote(&file)),
-            dir,
+            dir: dirs.first().cloned().unwrap_or_default(),
+            command,
         }
     }
 }
@@ -418,7 +427,7 @@ fn check_unified(
     if lists("cgroup.subtree_control") {
         Ok(())
     } else {
-        Err(HierarchyError::not_enabled(unified.point.clone()))
+        Err(HierarchyError::not_enabled(&[unified.point.clone()]))
     }
 }
 
