@@ -93,13 +93,13 @@ impl V1 {
 
     /// The parent's name, that is its path below each mount.
     #[allow(dead_code, reason = "not every test needs it")]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Where the cpuset hierarchy is mounted.
     #[allow(dead_code, reason = "not every test needs it")]
-    pub fn cpuset_mount(&self) -> PathBuf {
+    pub(crate) fn cpuset_mount(&self) -> PathBuf {
         self.mounts[0].clone()
     }
 
