@@ -6,11 +6,15 @@
 //! subset-sum table: a set of bits b for each t, shifted by p_k and r_k for
 //! each container k (Bellman 1957). With
 //!
-//!     T = min over fitting (t, b) of max(0, b - tau_1) + max(0, p - b - tau_2)
+//! ```text
+//! T = min over fitting (t, b) of max(0, b - tau_1) + max(0, p - b - tau_2)
+//! ```
 //!
 //! every placement has E_1 + E_2 >= T or splits a container, so
 //!
-//!     E_1 + E_2 + T sum_k (y[1,k] + y[2,k] - 1) >= T.
+//! ```text
+//! E_1 + E_2 + T sum_k (y[1,k] + y[2,k] - 1) >= T
+//! ```
 
 use super::problem::Problem;
 
