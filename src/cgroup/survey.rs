@@ -206,9 +206,7 @@ pub(crate) fn permission(
             "permission",
             format!("{} cannot be written: {error}", shown(file)),
         )
-        .next(
-            "run apply, restore and watch as root ('sudo cpufence apply'); the others need no root",
-        ),
+        .next("run apply and restore as root ('sudo cpufence apply'); the others need no root"),
     }
 }
 

@@ -129,6 +129,12 @@ pub(super) fn print_round(
         writeln!(out, "{}", report.to_json_line())?;
         return Ok(());
     }
+    if round.state.containers.is_empty() {
+        writeln!(
+            out,
+            "no containers found: name them by [[containers]] in the settings file; `cpufence doctor` says more\n"
+        )?;
+    }
     let rows = member_table(round);
     print_report(&round.state.topology, &report, &rows, out)?;
     write!(
@@ -240,5 +246,13 @@ pub(super) fn failure(error: ShellError) -> Failure {
             }
         }
     };
-    Failure::new(code, chain(&error))
+    let next = match &error {
+        ShellError::Lock(LockError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            "; run as root, or name a directory of yours with --state"
+        }
+        _ => "",
+    };
+    Failure::new(code, chain(&error) + next)
 }

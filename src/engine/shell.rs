@@ -16,7 +16,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::decide::{decide, pool_base};
 use super::record::Round;
 use super::state::{Event, Managed, Settings, State};
-use crate::cgroup::journal::{Journal, JournalError, JournalState, Limits, Lock, LockError};
+use crate::cgroup::journal::{
+    Journal, JournalError, JournalState, Limits, Lock, LockError, read_state,
+};
 use crate::cgroup::{
     Blocked, Container, ContainerRule, CpusetTree, Fence, FenceError, Hierarchy, HierarchyError,
     Host, RequestSource, RestoreReport, Version, describe_emptied, fence, is_emptied,
@@ -71,7 +73,7 @@ pub enum ShellError {
     #[error("{0}")]
     Rule(String),
     /// No permission to write.
-    #[error("no permission to write {path}; run as root")]
+    #[error("no permission for {path}; run as root")]
     Permission {
         /// What cannot be written.
         path: String,
@@ -341,7 +343,9 @@ fn assigned_before(
 /// # Errors
 /// As [`observe`].
 pub fn plan(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round), ShellError> {
-    let (journal, notes) = crate::cgroup::journal::read_state(site.state_dir)?;
+    // Without permission to read it, the state counts as absent, and is named.
+    let (journal, notes) = read_state(site.state_dir)
+        .unwrap_or_else(|error| (JournalState::default(), vec![chain(&error)]));
     let mut sight = observe(site, &journal, solve)?;
     sight.notes.extend(notes);
     let round = decide_now(&sight);
@@ -455,7 +459,7 @@ fn boot_id(host: &dyn Host) -> String {
 /// # Errors
 /// If that could not be tried; no cgroup was written then.
 pub fn restore(site: &Site<'_>) -> Result<RestoreReport, ShellError> {
-    if !has_state(site.state_dir) {
+    if !has_state(site.state_dir)? {
         return Ok(RestoreReport::default());
     }
     let lock = Lock::acquire(site.state_dir)?;
@@ -467,6 +471,15 @@ pub fn restore(site: &Site<'_>) -> Result<RestoreReport, ShellError> {
 }
 
 /// Whether there ever was a round.
-fn has_state(state_dir: &Path) -> bool {
-    state_dir.join(crate::cgroup::journal::DIRECTORY).is_dir()
+fn has_state(state_dir: &Path) -> Result<bool, ShellError> {
+    let journal = state_dir.join(crate::cgroup::journal::DIRECTORY);
+    match std::fs::metadata(&journal) {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(ShellError::Permission {
+                path: crate::report::escape_name(journal.as_os_str().as_encoded_bytes()),
+            })
+        }
+        Err(_) => Ok(false),
+    }
 }
