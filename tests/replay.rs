@@ -208,16 +208,38 @@ fn a_last_record_that_is_cut_short_is_an_interrupted_round() {
     );
 }
 
-/// Changes a round's decision, keeping its record whole.
-fn change(records: &mut [Record], seq: u64, change: impl FnOnce(&mut Round)) {
-    let intent = records.iter_mut().find_map(|record| match record {
-        Record::Intent(intent) if intent.decision.seq == seq => Some(intent),
+/// The payload of a round.
+fn payload(records: &mut [Record], seq: u64) -> &mut Payload {
+    let found = records.iter_mut().find_map(|record| match record {
+        Record::Intent(intent) if intent.decision.seq == seq => Some(&mut intent.decision.payload),
         _ => None,
     });
-    let intent = intent.unwrap();
-    let mut round = Round::decode(&intent.decision.payload.0).unwrap();
+    found.unwrap()
+}
+
+/// Changes a round, keeping its record whole.
+fn change(records: &mut [Record], seq: u64, change: impl FnOnce(&mut Round)) {
+    let payload = payload(records, seq);
+    let mut round = Round::decode(&payload.0).unwrap();
     change(&mut round);
-    intent.decision.payload = Payload(round.encode().unwrap());
+    payload.0 = round.encode().unwrap();
+}
+
+#[test]
+fn a_round_of_another_release_is_bad_input() {
+    let mut records = short_records();
+    // The round's own schema version comes first.
+    payload(&mut records, 4).0[..4].copy_from_slice(&250_u32.to_le_bytes());
+    let (bytes, _) = segment(&records);
+    let (_dir, path) = save(&bytes);
+    let output = replay(&path);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    let expected = "round 4 cannot be read: schema version 250, this release reads";
+    assert!(
+        message.contains(path.to_str().unwrap()) && message.contains(expected),
+        "{message}"
+    );
 }
 
 #[test]

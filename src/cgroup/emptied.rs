@@ -11,48 +11,67 @@
 use super::journal::JournalState;
 use super::tree::CpusetTree;
 use super::writes::{parent_path, shown};
-use super::{Container, ContainerKey, Version};
+use super::{Container, ContainerKey, CpusetDir, Version};
+use crate::cpuset::CpuSet;
 
-/// Whether the kernel has emptied the list of the directory `key`.
+/// Whether the kernel has emptied the list of the directory `key`, which is `now`.
 #[must_use]
-pub fn is_emptied(state: &JournalState, version: Version, key: &ContainerKey, empty: bool) -> bool {
+pub fn is_emptied(
+    state: &JournalState,
+    version: Version,
+    key: &ContainerKey,
+    now: &CpuSet,
+) -> bool {
     let had_cpus = state.originals.get(key).is_some_and(|o| !o.cpus.is_empty());
-    version == Version::V1 && empty && had_cpus
+    version == Version::V1 && now.is_empty() && had_cpus
 }
 
-/// What the operator should know of an emptied container: which of its
-/// processes, as far as they were seen when it was first fenced, run unfenced
-/// in the parent directory now. None if the container is not emptied.
+/// What the operator should know of each emptied directory of a container:
+/// which of its processes, as far as they were seen when it was first fenced,
+/// are in a directory above now.
 #[must_use]
 pub fn describe_emptied(
     tree: &CpusetTree<'_>,
     state: &JournalState,
     container: &Container,
-) -> Option<String> {
-    let top = container.dir();
-    if !is_emptied(state, tree.version, &top.key, top.cpus.is_empty()) {
-        return None;
-    }
-    let there = tree.processes(parent_path(&top.path)).unwrap_or_default();
-    let moved: Vec<String> = state
-        .originals
-        .values()
-        .filter(|original| original.container == top.key)
-        .flat_map(|original| &original.members)
-        .filter(|process| there.contains(process))
-        .map(ToString::to_string)
-        .collect();
-    let which = if moved.is_empty() {
-        "none of those seen at first is there now".into()
-    } else {
-        format!("of those seen at first, {} are there", moved.join(", "))
+) -> Vec<String> {
+    let emptied = |dir: &&CpusetDir| is_emptied(state, tree.version, &dir.key, &dir.cpus);
+    let describe = |dir: &CpusetDir| {
+        let path = nearest_with_cpus(tree, &dir.path);
+        let there = tree.processes(path).unwrap_or_default();
+        let members = state.originals.get(&dir.key).map(|known| &known.members);
+        let moved: Vec<String> = members
+            .into_iter()
+            .flatten()
+            .filter(|process| there.contains(process))
+            .map(ToString::to_string)
+            .collect();
+        let which = if moved.is_empty() {
+            "none of those seen at first is there".into()
+        } else {
+            format!("of those seen at first, {} are there", moved.join(", "))
+        };
+        let (name, above) = (shown(&dir.path), shown(path));
+        format!(
+            "{name}: all its CPUs went offline, and the kernel moved its processes to {above} ({which}); it gets CPUs \
+             again, and a process whose number is written to its cgroup.procs is fenced again"
+        )
     };
-    Some(format!(
-        "{}: all its CPUs went offline, and the kernel moved its processes to the parent directory, where they are not \
-         fenced ({which}); it gets CPUs again: write each process's number to {}/cgroup.procs to move it back",
-        container.id,
-        shown(&top.path)
-    ))
+    container
+        .subtree
+        .iter()
+        .filter(emptied)
+        .map(describe)
+        .collect()
+}
+
+/// The directory above `path` that its processes were moved to.
+fn nearest_with_cpus<'a>(tree: &CpusetTree<'_>, path: &'a [u8]) -> &'a [u8] {
+    let mut path = parent_path(path);
+    while !path.is_empty() && tree.cpus(path).is_ok_and(|cpus| cpus.is_empty()) {
+        path = parent_path(path);
+    }
+    path
 }
 
 #[cfg(test)]
@@ -60,7 +79,8 @@ mod tests {
     use super::*;
     use crate::cgroup::journal::{Original, Record};
     use crate::cgroup::kernel_model::{BOOT_ID, KernelModel};
-    use crate::cpuset::{CpuId, CpuSet};
+    use crate::cgroup::plan_writes;
+    use crate::cpuset::CpuId;
 
     /// A container `box/a` on CPU 2 of 4, and 7 and 9 in it when it was fenced.
     fn fenced(kernel: &KernelModel) -> JournalState {
@@ -99,10 +119,11 @@ mod tests {
             boot_id: BOOT_ID.into(),
         };
         let describe = || describe_emptied(&tree, &state, &kernel.container(b"box/a"));
-        assert_eq!(describe(), None);
+        assert_eq!(describe(), [""; 0]);
         kernel.set_online(CpuId(2), false);
         // 9 has ended, 8 was not seen at first.
-        let text = describe().unwrap();
+        let [text] = describe().try_into().unwrap();
+        let text: String = text;
         assert!(text.contains("box/a: all its CPUs went offline"), "{text}");
         assert!(
             text.contains("of those seen at first, 7 are there"),
@@ -110,10 +131,25 @@ mod tests {
         );
         // It stays empty when the CPU is back; a round ends that.
         kernel.set_online(CpuId(2), true);
-        assert!(describe().is_some());
+        assert_eq!(describe().len(), 1);
         kernel.write_file(b"box", "cpuset.cpus", "0-3").unwrap();
         kernel.write_file(b"box/a", "cpuset.cpus", "3").unwrap();
-        assert_eq!(describe(), None);
+        assert_eq!(describe(), [""; 0]);
+    }
+
+    #[test]
+    fn a_round_gives_an_emptied_container_cpus_again() {
+        let kernel = KernelModel::new(Version::V1, "/cpuset", 4);
+        let state = fenced(&kernel);
+        kernel.set_online(CpuId(2), false);
+        let container = kernel.container(b"box/a");
+        let target = CpuSet::parse_list("3").unwrap();
+        let targets = [(&container, target.clone())];
+        let writes = plan_writes(Version::V1, &targets, &state).unwrap();
+        assert_eq!(writes.len(), 1);
+        assert_eq!(writes[0].new, target);
+        // One that never had CPUs is still being set up.
+        assert!(plan_writes(Version::V1, &targets, &JournalState::default()).is_err());
     }
 
     #[test]
@@ -121,10 +157,16 @@ mod tests {
         let kernel = KernelModel::new(Version::V1, "/cpuset", 4);
         let state = fenced(&kernel);
         let key = kernel.container(b"box/a").key;
-        assert!(is_emptied(&state, Version::V1, &key, true));
-        assert!(!is_emptied(&state, Version::V1, &key, false));
-        assert!(!is_emptied(&state, Version::V2, &key, true));
+        let none = CpuSet::new();
+        assert!(is_emptied(&state, Version::V1, &key, &none));
+        assert!(!is_emptied(
+            &state,
+            Version::V1,
+            &key,
+            &CpuSet::parse_list("1").unwrap()
+        ));
+        assert!(!is_emptied(&state, Version::V2, &key, &none));
         let parent = kernel.container(b"box").key;
-        assert!(!is_emptied(&state, Version::V1, &parent, true));
+        assert!(!is_emptied(&state, Version::V1, &parent, &none));
     }
 }

@@ -44,8 +44,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::emptied::is_emptied;
 use super::journal::JournalState;
-use super::{Container, ContainerKey, Fence, Version};
+use super::{Container, ContainerKey, CpusetDir, Fence, Version};
 use crate::cpuset::{CpuId, CpuSet};
 
 /// The file that holds a directory's CPU list.
@@ -216,7 +217,8 @@ fn build_tree(
             bound: tree.bound,
         }));
     }
-    if version == Version::V1 && top.cpus.is_empty() {
+    let emptied = |dir: &CpusetDir| is_emptied(state, version, &dir.key, &dir.cpus);
+    if version == Version::V1 && top.cpus.is_empty() && !emptied(top) {
         return Err(refuse(Refusal::Unset));
     }
     for dir in &container.subtree {
@@ -233,10 +235,10 @@ fn build_tree(
     }
     for i in 1..tree.nodes.len() {
         let dir = &container.subtree[i];
-        if dir.cpus.is_empty() {
+        if dir.cpus.is_empty() && !emptied(dir) {
             continue;
         }
-        let (base_top, base) = first_sets(container, i, state);
+        let (base_top, base) = first_sets(version, container, i, state);
         let mapped = match version {
             Version::V1 => {
                 let mapped = map_by_rank(&base_top, &base, target);
@@ -268,9 +270,17 @@ fn build_tree(
 /// The sets that descendant `i` and the container's own directory had when
 /// neither was ours, or have now if the journal does not know or somebody else
 /// has changed them since.
-fn first_sets(container: &Container, i: usize, state: &JournalState) -> (CpuSet, CpuSet) {
+fn first_sets(
+    version: Version,
+    container: &Container,
+    i: usize,
+    state: &JournalState,
+) -> (CpuSet, CpuSet) {
     let (top, dir) = (container.dir(), &container.subtree[i]);
-    let ours = |key, cpus| state.is_ours(key, cpus, &container.parent_effective);
+    let ours = |key, cpus| {
+        state.is_ours(key, cpus, &container.parent_effective)
+            || is_emptied(state, version, key, cpus)
+    };
     if let (Some(first_top), Some(first)) =
         (state.originals.get(&top.key), state.originals.get(&dir.key))
         && ours(&top.key, &top.cpus)

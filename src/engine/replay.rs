@@ -12,6 +12,7 @@ use super::record::Round;
 use super::state::Decision;
 use crate::cgroup::journal::{JournalError, Outcome, decisions};
 use crate::codec::CodecError;
+use crate::report::escape_name;
 
 /// A round that was decided again.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +42,10 @@ pub enum ReplayError {
     #[error("cannot replay")]
     Journal(#[from] JournalError),
     /// A round in it cannot be read.
-    #[error("round {seq} cannot be read")]
+    #[error("{path}: round {seq} cannot be read")]
     Round {
+        /// The journal.
+        path: String,
         /// Its number.
         seq: u64,
         /// Why.
@@ -66,11 +69,16 @@ pub fn decide_again(round: &Round) -> Decision {
 pub fn replay(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<Replayed, ReplayError>>, ReplayError> {
-    Ok(decisions(path)?.map(|record| {
+    let name = escape_name(path.as_os_str().as_encoded_bytes());
+    Ok(decisions(path)?.map(move |record| {
         let record = record?;
         let seq = record.seq;
-        let round =
-            Round::decode(&record.payload).map_err(|source| ReplayError::Round { seq, source })?;
+        let unreadable = |source| ReplayError::Round {
+            path: name.clone(),
+            seq,
+            source,
+        };
+        let round = Round::decode(&record.payload).map_err(unreadable)?;
         let again = decide_again(&round);
         Ok(Replayed {
             seq,

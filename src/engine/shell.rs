@@ -238,7 +238,7 @@ pub fn observe(
 fn nested_sets(journal: &JournalState, containers: &[Managed]) -> JournalState {
     let keys: std::collections::BTreeSet<_> = containers
         .iter()
-        .filter(|m| m.container.subtree.len() > 1)
+        .filter(|m| m.container.subtree.len() > 1 || m.container.dir().cpus.is_empty())
         .flat_map(|m| m.container.subtree.iter().map(|dir| &dir.key))
         .collect();
     let mut known = JournalState {
@@ -285,7 +285,7 @@ fn changed_by_another(
 ) -> Option<String> {
     let dir = container.subtree.iter().find(|dir| {
         !journal.is_ours(&dir.key, &dir.cpus, online)
-            && !is_emptied(journal, version, &dir.key, dir.cpus.is_empty())
+            && !is_emptied(journal, version, &dir.key, &dir.cpus)
     })?;
     let ours = journal
         .last_committed

@@ -31,6 +31,19 @@ pub(super) struct Parsed {
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, CodecError> {
     let body = codec::decode_header(bytes, MAGIC, SCHEMA)?;
     let (records, used, damage) = codec::decode_frames::<Record>(body);
+    // Offsets are given within the file.
+    let damage = damage.map(|damage| match damage {
+        CodecError::Damaged {
+            offset,
+            reason,
+            cut_short,
+        } => CodecError::Damaged {
+            offset: offset + codec::HEADER_LEN,
+            reason,
+            cut_short,
+        },
+        other => other,
+    });
     let mut records = records.into_iter();
     let Some(Record::Head(mut state)) = records.next() else {
         return Err(damage.unwrap_or_else(|| CodecError::Damaged {
@@ -52,19 +65,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, CodecError> {
             ..
         })
     );
-    // Offsets are given within the file.
-    let damage = damage.map(|damage| match damage {
-        CodecError::Damaged {
-            offset,
-            reason,
-            cut_short,
-        } => CodecError::Damaged {
-            offset: offset + codec::HEADER_LEN,
-            reason,
-            cut_short,
-        },
-        other => other,
-    });
     Ok(Parsed {
         state,
         records,
