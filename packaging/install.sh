@@ -33,7 +33,7 @@ install_all() {
 uninstall_all() {
     if has_systemd; then systemctl disable --now cpufence.timer 2>/dev/null || true; fi
     rm -f /etc/cron.d/cpufence
-    # A round that is under way holds the lock; restore waits for it or says so.
+    # A round that is under way holds the lock; restore then says so and can be run again.
     if [ -x "$bin" ]; then
         "$bin" restore || die "restore failed, nothing was removed: see its message, then run this again"
     fi
