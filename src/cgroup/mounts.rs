@@ -427,7 +427,9 @@ fn check_unified(
     if lists("cgroup.subtree_control") {
         Ok(())
     } else {
-        Err(HierarchyError::not_enabled(&[unified.point.clone()]))
+        Err(HierarchyError::not_enabled(std::slice::from_ref(
+            &unified.point,
+        )))
     }
 }
 
