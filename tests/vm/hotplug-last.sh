@@ -18,7 +18,7 @@ check_fences batch/a:1 batch/b:1
 victim=batch/b other=batch/a
 [ "$(expand "$(effective_of batch/b)")" != 0 ] || { victim=batch/a other=batch/b; }
 gone=$(effective_of $victim)
-pid=$(cat $top/$victim/cgroup.procs)
+process=$(cat $top/$victim/cgroup.procs)
 
 note "CPU $gone, the only one of $victim, goes offline"
 echo 0 >/sys/devices/system/cpu/cpu$gone/online
@@ -36,7 +36,13 @@ else
     [ "$(cat $top/$victim/cgroup.procs)" = "" ] || fail "the processes of $victim: $(cat $top/$victim/cgroup.procs), expected none"
     [ "$(size "$(effective_of $victim)")" = 1 ] || fail "$victim has $(effective_of $victim), expected one CPU"
     check_fences $other:1
-    grep -q "$pid" /tmp/err || fail "apply does not name process $pid, which the kernel moved: $(cat /tmp/err)"
+    grep -q "$process are there" /tmp/err || fail "apply does not name process $process, which the kernel moved: $(cat /tmp/err)"
+    # The operator moves it back.
+    join $victim "$process"
+    check_fences $victim:1 $other:1
+    expect 0 apply
+    [ ! -s /tmp/err ] || fail "apply says again: $(cat /tmp/err)"
+    check_fences $victim:1 $other:1
 fi
 expect 0 status
 cat /tmp/out /tmp/err
