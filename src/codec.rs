@@ -173,3 +173,100 @@ pub fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> 
         cut_short: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAGIC: [u8; 8] = *b"cpufTEST";
+
+    fn file() -> (Vec<String>, Vec<u8>) {
+        let values: Vec<String> = ["", "one", "a longer value"].map(String::from).into();
+        let mut bytes = encode_header(MAGIC, 7);
+        for value in &values {
+            bytes.extend(encode_frame(value).unwrap());
+        }
+        (values, bytes)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (values, bytes) = file();
+        let body = decode_header(&bytes, MAGIC, 7).unwrap();
+        let (read, used, damage) = decode_frames::<String>(body);
+        assert_eq!((read, used), (values, body.len()));
+        assert!(damage.is_none());
+    }
+
+    #[test]
+    fn a_cut_leaves_whole_frames_and_says_so() {
+        let (values, bytes) = file();
+        let body = &bytes[HEADER_LEN..];
+        // bincode: a u64 length before the text.
+        let ends: Vec<usize> = values
+            .iter()
+            .scan(0, |end, value| {
+                *end += 8 + 8 + value.len();
+                Some(*end)
+            })
+            .collect();
+        assert_eq!(ends.last(), Some(&body.len()));
+        for cut in 0..body.len() {
+            let (read, used, damage) = decode_frames::<String>(&body[..cut]);
+            let whole = ends.iter().filter(|&&end| end <= cut).count();
+            assert_eq!(read, values[..whole], "cut at {cut}");
+            assert_eq!(used, if whole == 0 { 0 } else { ends[whole - 1] });
+            let torn = matches!(
+                damage,
+                Some(CodecError::Damaged {
+                    cut_short: true,
+                    ..
+                })
+            );
+            assert_eq!(torn, used != cut, "cut at {cut}: {damage:?}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_never_gives_another_value() {
+        let (values, bytes) = file();
+        for bit in 0..8 * bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let Ok(body) = decode_header(&bytes, MAGIC, 7) else {
+                assert!(bit / 8 < HEADER_LEN);
+                continue;
+            };
+            let (read, used, damage) = decode_frames::<String>(body);
+            assert!(damage.is_some() && used < body.len(), "bit {bit}");
+            assert_eq!(read, values[..read.len()], "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn headers_of_others_are_refused() {
+        let (_, bytes) = file();
+        let foreign = decode_header(b"\x7fELF....", MAGIC, 7).unwrap_err();
+        assert!(matches!(foreign, CodecError::Foreign { .. }));
+        let later = decode_header(&bytes, MAGIC, 6).unwrap_err();
+        assert_eq!(later.to_string(), "schema version 7, this release reads 6");
+        let short = decode_header(&bytes[..10], MAGIC, 7).unwrap_err();
+        assert!(matches!(
+            short,
+            CodecError::Damaged {
+                cut_short: true,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_frame_of_an_absurd_length_is_damage_not_memory() {
+        let mut bytes = u32::MAX.to_le_bytes().to_vec();
+        bytes.extend([0; 100]);
+        let (read, _, damage) = decode_frames::<String>(&bytes);
+        assert!(read.is_empty());
+        let damage = damage.unwrap().to_string();
+        assert!(damage.contains("claims 4294967295 bytes"), "{damage}");
+    }
+}

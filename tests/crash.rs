@@ -670,6 +670,78 @@ fn directories_that_appeared_meanwhile_are_not_in_the_way() {
 }
 
 #[test]
+fn a_nested_set_that_shrank_comes_back_when_there_is_room() {
+    for version in [Version::V1, Version::V2] {
+        let kernel = host(version, true);
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Rc::new(Faults::default());
+        let go = |targets: [&str; 3]| {
+            run(&kernel, version, dir.path(), &faults, SMALL, &[targets]).unwrap();
+            let lists = kernel.lists();
+            [b"box/a/y".as_slice(), b"box/a/y/z"].map(|path| lists[path].to_string())
+        };
+        // y had 0-3 of 0-7 and z had 1: places 0 to 3 and place 1 of 8. Of 4
+        // CPUs that is 0-1 and 0; of 6 it is floor(6 i / 8) = 0, 0, 1, 2.
+        assert_eq!(go(["4-7", "0-1", "2-3"]), ["4-5", "4"]);
+        assert_eq!(go(["2-7", "0", "1"]), ["2-4", "2"]);
+        assert_eq!(go(["0-7", "0", "1"]), ["0-3", "1"]);
+    }
+}
+
+#[test]
+fn a_list_that_could_not_be_cleared_is_cleared_once_the_kernel_can() {
+    let version = Version::V2;
+    let kernel = host(version, false);
+    let before = kernel.lists();
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Rc::new(Faults::default());
+    run(&kernel, version, dir.path(), &faults, SMALL, &ROUNDS[..1]).unwrap();
+    let report = recover(&kernel, version, dir.path());
+    assert_eq!(report.restored, ["box/b", "box/c"], "{report:?}");
+    assert_eq!(report.partial.len(), 1, "{report:?}");
+    let (name, why) = &report.partial[0];
+    assert_eq!(name, "box/a");
+    assert!(why.contains("parent's CPUs 0-7"), "{why}");
+    // Never assigned: the next round fences again, and remembers the first original.
+    let (state, _) = read_state(dir.path()).unwrap();
+    assert!(state.last_committed.is_empty());
+    run(&kernel, version, dir.path(), &faults, SMALL, &ROUNDS[1..2]).unwrap();
+    kernel.allow_clearing();
+    let report = recover(&kernel, version, dir.path());
+    assert_eq!(report.partial, [], "{report:?}");
+    assert_eq!(kernel.lists(), before);
+}
+
+#[test]
+fn a_tail_of_zeros_as_after_a_power_cut_is_set_aside() {
+    let kernel = host(Version::V1, false);
+    let before = kernel.lists();
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Rc::new(Faults::default());
+    run(
+        &kernel,
+        Version::V1,
+        dir.path(),
+        &faults,
+        Limits::default(),
+        &ROUNDS,
+    )
+    .unwrap();
+    let file = dir.path().join("journal/00000001.seg");
+    let len = RealDisk.size(&file).unwrap();
+    RealDisk.append(&file, &[0; 4096]).unwrap();
+    let journal = Journal::open_with(Box::new(RealDisk), dir.path(), SMALL).unwrap();
+    let notes = journal.notes().join("\n");
+    assert!(notes.contains(&format!("damaged at byte {len}")), "{notes}");
+    assert!(notes.contains("00000001.seg.unreadable-1"), "{notes}");
+    assert_eq!(journal.state().seq, 4);
+    drop(journal);
+    let report = recover(&kernel, Version::V1, dir.path());
+    assert_restored(&before, &kernel, false, &report, "zeros");
+    assert_eq!(report.restored.len(), 3);
+}
+
+#[test]
 fn unreadable_segments_are_set_aside_and_block_nothing() {
     let kernel = host(Version::V1, false);
     let before = kernel.lists();
