@@ -284,7 +284,11 @@ fn changed_by_another(
     online: &CpuSet,
 ) -> Option<String> {
     let dir = container.subtree.iter().find(|dir| {
-        !journal.is_ours(&dir.key, &dir.cpus, online)
+        // Without what is offline, or what the parent no longer offers.
+        let offered = [online, &container.parent_effective];
+        !offered
+            .iter()
+            .any(|cpus| journal.is_ours(&dir.key, &dir.cpus, cpus))
             && !is_emptied(journal, version, &dir.key, &dir.cpus)
     })?;
     let ours = journal
