@@ -1,20 +1,35 @@
 //! branchcut: a MIP solver with hard time budgets and MIP-gap guardrails.
 #![forbid(unsafe_code)]
+#![allow(dead_code, reason = "the engine is being assembled")]
 
 mod bound;
+mod branching;
 pub mod check;
 mod clock;
+mod cuts;
 mod engine;
+mod heuristics;
 mod implied;
 pub mod io;
+mod lp;
+mod mip;
 mod model;
 mod options;
 mod outcome;
+mod presolve;
+mod propagation;
+mod search;
+mod sparse;
+mod structure;
+mod symmetry;
+mod technique;
 pub mod tol;
+mod work;
 
 pub use model::{Column, Model, ModelError, Row, Sense};
 pub use options::{Engine, Options, StopFlag};
 pub use outcome::{Counters, LogEvent, Outcome, Status};
+pub use technique::{Technique, Techniques};
 
 /// Solves `model`. The clock starts here and stops at the return, which is at
 /// the time limit at the latest, with the best point and bound known then.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::technique::Techniques;
+
 /// Which engine solves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
@@ -54,6 +56,13 @@ pub struct Options {
     pub seed: u64,
     /// Threads to use.
     pub threads: usize,
+    /// Techniques of the own engine that are on.
+    pub techniques: Techniques,
+    /// A known optimal point of the model, for tests: the own engine panics
+    /// where a cut, fixing or prune loses it while its objective is still
+    /// better than the incumbent's. Only sound with
+    /// [`crate::Technique::DualReductions`], `Symmetry` and `Dominated` off.
+    pub debug_solution: Option<Vec<f64>>,
     /// Ends the solve early.
     pub stop: StopFlag,
 }
@@ -71,6 +80,8 @@ impl Default for Options {
             start: None,
             seed: 0,
             threads: 1,
+            techniques: Techniques::default(),
+            debug_solution: None,
             stop: StopFlag::default(),
         }
     }

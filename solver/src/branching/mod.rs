@@ -1,0 +1,1 @@
+//! Which column to branch on.

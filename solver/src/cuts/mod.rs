@@ -1,0 +1,1 @@
+//! Cutting planes: separators, pool, selection.

@@ -1,0 +1,1 @@
+//! Primal heuristics: each proposes points, none changes the search.

@@ -1,0 +1,1 @@
+//! Reductions before the search, and the stack that undoes them.

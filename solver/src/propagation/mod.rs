@@ -1,0 +1,1 @@
+//! Bounds that follow from bounds: domains, propagators, conflicts.

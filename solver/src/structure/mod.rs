@@ -1,0 +1,1 @@
+//! What the rows say beyond themselves: cliques, implications, variable bounds.

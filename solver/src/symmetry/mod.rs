@@ -1,0 +1,1 @@
+//! Symmetry of the model: detection by colour refinement, orbital fixing.
