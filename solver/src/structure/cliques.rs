@@ -240,10 +240,7 @@ impl Builder {
                 break;
             }
             left -= prefix + 1;
-            self.add(
-                weights[..prefix].iter().map(|&(_, y)| y).chain([y]),
-                false,
-            );
+            self.add(weights[..prefix].iter().map(|&(_, y)| y).chain([y]), false);
         }
         equal
     }

@@ -121,8 +121,14 @@ mod tests {
         let (parts, loose) = components(&mip, &mut Budget::unlimited());
         assert_eq!(loose, [2]);
         assert_eq!(parts.len(), 2);
-        assert_eq!((&parts[0].columns[..], &parts[0].rows[..]), (&[0, 3, 5][..], &[0, 2][..]));
-        assert_eq!((&parts[1].columns[..], &parts[1].rows[..]), (&[1, 4][..], &[1][..]));
+        assert_eq!(
+            (&parts[0].columns[..], &parts[0].rows[..]),
+            (&[0, 3, 5][..], &[0, 2][..])
+        );
+        assert_eq!(
+            (&parts[1].columns[..], &parts[1].rows[..]),
+            (&[1, 4][..], &[1][..])
+        );
         assert_eq!(parts[0].mip.by_row.get(1), (&[1, 2][..], &[1.0, 2.0][..]));
         assert_eq!(parts[1].mip.cost, [1.0, 4.0]);
     }

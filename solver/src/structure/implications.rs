@@ -93,14 +93,23 @@ impl VariableBounds {
     pub(crate) fn add(&mut self, mip: &Mip, j: usize, bound: VarBound, upper: bool) {
         let own = if upper { mip.upper[j] } else { -mip.lower[j] };
         let sign = if upper { 1.0 } else { -1.0 };
-        let tightest = sign * if sign * bound.a < 0.0 { bound.at(1.0) } else { bound.at(0.0) };
+        let tightest = sign
+            * if sign * bound.a < 0.0 {
+                bound.at(1.0)
+            } else {
+                bound.at(0.0)
+            };
         let width = mip.upper[j] - mip.lower[j];
         let gain = LEAST_GAIN * if width.is_finite() { width } else { 1.0 };
         let usable = bound.a.abs() <= LARGEST && bound.b.abs() <= LARGEST && bound.a != 0.0;
         if !usable || tightest > own - gain.max(tol::FEASIBILITY) {
             return;
         }
-        let list = if upper { &mut self.upper[j] } else { &mut self.lower[j] };
+        let list = if upper {
+            &mut self.upper[j]
+        } else {
+            &mut self.lower[j]
+        };
         // Of two bounds by the same binary, one that is nowhere weaker wins.
         for known in list.iter_mut() {
             if known.binary == bound.binary {
