@@ -1,1 +1,9 @@
-//! Bounds that follow from bounds: domains, propagators, conflicts.
+//! Bounds under propagation, and what is learned when they contradict.
+
+mod domain;
+mod rows;
+
+pub(crate) use domain::{Change, Domain, Reason};
+
+#[cfg(test)]
+mod tests;
