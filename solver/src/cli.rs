@@ -103,18 +103,16 @@ fn run(args: &Args) -> Result<(), String> {
         (None, Some(_)) => None,
         (given, _) => Some(given.unwrap_or(DEFAULT_TIME_LIMIT)),
     };
-    let options = Options {
-        engine: match args.engine {
+    let options = Options::default()
+        .with_engine(match args.engine {
             EngineName::Branchcut => Engine::Branchcut,
             EngineName::Microlp => Engine::Microlp,
-        },
-        time_limit: limit,
-        work_limit: args.work,
-        gap_relative: args.gap,
-        seed: args.seed,
-        threads: args.threads,
-        ..Options::default()
-    };
+        })
+        .with_time_limit(limit)
+        .with_work_limit(args.work)
+        .with_gap_relative(args.gap)
+        .with_seed(args.seed)
+        .with_threads(args.threads);
     let is_quiet = args.json;
     let outcome = branchcut::solve_logged(&model, &options, &mut |event| {
         if !is_quiet {
@@ -185,15 +183,17 @@ fn event_line(event: &LogEvent) -> String {
         LogEvent::Incumbent {
             objective,
             source,
-            nodes,
-            elapsed,
-        } => line("incumbent", *objective, *nodes, *elapsed, source),
-        LogEvent::Bound {
-            bound,
-            nodes,
-            elapsed,
-        } => line("bound", *bound, *nodes, *elapsed, ""),
+            at,
+        } => line(
+            "incumbent",
+            *objective,
+            at.counters.nodes,
+            at.elapsed,
+            source,
+        ),
+        LogEvent::Bound { bound, at } => line("bound", *bound, at.counters.nodes, at.elapsed, ""),
         LogEvent::StartRefused { reason } => format!("start point refused: {reason}"),
+        _ => String::new(),
     }
     .trim_end()
     .to_owned()

@@ -12,8 +12,10 @@ mod heuristics;
 mod implied;
 pub mod io;
 mod lp;
+mod memory;
 mod mip;
 mod model;
+mod observer;
 mod options;
 mod outcome;
 mod presolve;
@@ -27,8 +29,9 @@ pub mod tol;
 mod work;
 
 pub use model::{Column, Model, ModelError, Row, Sense};
+pub use observer::Observer;
 pub use options::{Engine, Options, StopFlag};
-pub use outcome::{Counters, LogEvent, Outcome, Status};
+pub use outcome::{Applied, Counters, LogEvent, Moment, Outcome, Size, Status};
 pub use technique::{Technique, Techniques};
 
 /// Solves `model`. The clock starts here and stops at the return, which is at
@@ -38,12 +41,18 @@ pub use technique::{Technique, Techniques};
 /// the same path: see [`Counters::work`].
 #[must_use]
 pub fn solve(model: &Model, options: &Options) -> Outcome {
-    engine::solve(model, options, &mut |_| {})
+    engine::solve(model, options, &mut ())
 }
 
 /// [`solve`], calling `log` on the caller's thread with each event as it
 /// happens. Time spent in `log` counts, and a slow one delays the return.
 #[must_use]
 pub fn solve_logged(model: &Model, options: &Options, log: &mut dyn FnMut(&LogEvent)) -> Outcome {
-    engine::solve(model, options, log)
+    engine::solve(model, options, &mut observer::Logger(log))
+}
+
+/// [`solve`], telling `observer` what happens and asking it whether to stop.
+#[must_use]
+pub fn solve_with(model: &Model, options: &Options, observer: &mut dyn Observer) -> Outcome {
+    engine::solve(model, options, observer)
 }

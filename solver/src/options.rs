@@ -20,6 +20,13 @@ pub enum Engine {
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
+impl From<Arc<AtomicBool>> for StopFlag {
+    /// A flag that something else, such as a signal handler, raises.
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
+
 impl StopFlag {
     /// Asks the solve to stop.
     pub fn stop(&self) {
@@ -33,8 +40,20 @@ impl StopFlag {
     }
 }
 
-/// Options of a solve. `Options::default()` proves optimality without limits.
+/// Options of a solve. `Options::default()` proves optimality without limits;
+/// the rest is set by name:
+///
+/// ```
+/// use std::time::Duration;
+/// use branchcut::{Options, Technique, Techniques};
+///
+/// let options = Options::default()
+///     .with_time_limit(Duration::from_millis(100))
+///     .with_gap_relative(1e-4)
+///     .with_techniques(Techniques::default().without(Technique::Gomory));
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The engine.
     pub engine: Engine,
@@ -44,6 +63,13 @@ pub struct Options {
     pub work_limit: Option<u64>,
     /// Stop after this many nodes.
     pub node_limit: Option<u64>,
+    /// Stop after this many simplex iterations.
+    pub lp_iteration_limit: Option<u64>,
+    /// Stop once the process holds this many bytes of memory (its resident
+    /// set, of which the model, the search and the caller's own data are
+    /// parts). Looked at every few milliseconds, so a little more may be held
+    /// for a moment. Without effect where the kernel does not tell.
+    pub memory_limit: Option<u64>,
     /// Stop at this relative gap, |objective - bound| / max(|objective|, 1e-10).
     pub gap_relative: f64,
     /// Stop at this absolute gap.
@@ -74,6 +100,8 @@ impl Default for Options {
             time_limit: None,
             work_limit: None,
             node_limit: None,
+            lp_iteration_limit: None,
+            memory_limit: None,
             gap_relative: 0.0,
             gap_absolute: 0.0,
             cutoff: None,
@@ -84,5 +112,112 @@ impl Default for Options {
             debug_solution: None,
             stop: StopFlag::default(),
         }
+    }
+}
+
+impl Options {
+    /// Solves with `engine`. See [`Options::engine`].
+    #[must_use]
+    pub fn with_engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Stops after `limit` of wall-clock time. See [`Options::time_limit`].
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.time_limit = limit.into();
+        self
+    }
+
+    /// Stops at this work count. See [`Options::work_limit`].
+    #[must_use]
+    pub fn with_work_limit(mut self, limit: impl Into<Option<u64>>) -> Self {
+        self.work_limit = limit.into();
+        self
+    }
+
+    /// Stops after `limit` nodes. See [`Options::node_limit`].
+    #[must_use]
+    pub fn with_node_limit(mut self, limit: impl Into<Option<u64>>) -> Self {
+        self.node_limit = limit.into();
+        self
+    }
+
+    /// Stops after `limit` simplex iterations. See [`Options::lp_iteration_limit`].
+    #[must_use]
+    pub fn with_lp_iteration_limit(mut self, limit: impl Into<Option<u64>>) -> Self {
+        self.lp_iteration_limit = limit.into();
+        self
+    }
+
+    /// Stops once the process holds `bytes`. See [`Options::memory_limit`].
+    #[must_use]
+    pub fn with_memory_limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.memory_limit = bytes.into();
+        self
+    }
+
+    /// Stops at this relative gap. See [`Options::gap_relative`].
+    #[must_use]
+    pub fn with_gap_relative(mut self, gap: f64) -> Self {
+        self.gap_relative = gap;
+        self
+    }
+
+    /// Stops at this absolute gap. See [`Options::gap_absolute`].
+    #[must_use]
+    pub fn with_gap_absolute(mut self, gap: f64) -> Self {
+        self.gap_absolute = gap;
+        self
+    }
+
+    /// Looks only for points strictly better than `cutoff`. See [`Options::cutoff`].
+    #[must_use]
+    pub fn with_cutoff(mut self, cutoff: impl Into<Option<f64>>) -> Self {
+        self.cutoff = cutoff.into();
+        self
+    }
+
+    /// Starts from this point, if it is feasible. See [`Options::start`].
+    #[must_use]
+    pub fn with_start(mut self, start: impl Into<Option<Vec<f64>>>) -> Self {
+        self.start = start.into();
+        self
+    }
+
+    /// Seeds every random choice. See [`Options::seed`].
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Uses this many threads. See [`Options::threads`].
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Uses these techniques alone. See [`Options::techniques`].
+    #[must_use]
+    pub fn with_techniques(mut self, techniques: Techniques) -> Self {
+        self.techniques = techniques;
+        self
+    }
+
+    /// Panics where the search loses `point`; for tests. See [`Options::debug_solution`].
+    #[must_use]
+    pub fn with_debug_solution(mut self, point: impl Into<Option<Vec<f64>>>) -> Self {
+        self.debug_solution = point.into();
+        self
+    }
+
+    /// Ends when `stop` is raised. See [`Options::stop`].
+    #[must_use]
+    pub fn with_stop(mut self, stop: StopFlag) -> Self {
+        self.stop = stop;
+        self
     }
 }

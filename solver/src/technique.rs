@@ -18,6 +18,12 @@ macro_rules! techniques {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// The technique with this name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|technique| technique.name() == name)
+            }
+
             /// Whether it is on by default: measured to pay, see `BENCHMARK.md`.
             #[must_use]
             pub fn is_default(self) -> bool {
@@ -114,6 +120,14 @@ impl Default for Techniques {
 }
 
 impl Techniques {
+    /// All of them, those that are off by default too.
+    #[must_use]
+    pub fn all() -> Self {
+        Technique::ALL
+            .iter()
+            .fold(Self::none(), |set, &technique| set.with(technique))
+    }
+
     /// None: a plain branch and bound.
     #[must_use]
     pub fn none() -> Self {

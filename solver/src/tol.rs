@@ -40,3 +40,6 @@ pub const OPTIMAL_GAP: f64 = 1e-6;
 
 /// Least |objective| in the denominator of a relative gap.
 pub const GAP_DENOMINATOR: f64 = 1e-10;
+
+/// Seconds between two lines of progress in a log.
+pub const PROGRESS_S: f64 = 1.0;

@@ -113,10 +113,7 @@ fn contradictions(model: &Model, outcome: &Outcome, optimum: f64) -> Vec<String>
 }
 
 fn solve_for(model: &Model, seconds: u64) -> Outcome {
-    let options = Options {
-        time_limit: Some(Duration::from_secs(seconds)),
-        ..Options::default()
-    };
+    let options = Options::default().with_time_limit(Duration::from_secs(seconds));
     solve(model, &options)
 }
 

@@ -203,7 +203,7 @@ proptest! {
             };
             let at = |cutoff: f64| {
                 let cutoff = Some(cutoff);
-                solve(&small.model(), &Options { cutoff, ..Options::default() })
+                solve(&small.model(), &Options::default().with_cutoff(cutoff))
             };
             let outcome = at(optimum - worse);
             prop_assert_eq!(outcome.status, Status::Infeasible);

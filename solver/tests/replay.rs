@@ -93,11 +93,9 @@ fn more_work_is_never_worse_and_reruns_are_identical() {
         assert!(full.counters.work > 30, "too easy: {:?}", full.counters);
         let mut last: Option<Outcome> = None;
         for work in (0..=60).chain([full.counters.work, full.counters.work + 1]) {
-            let options = Options {
-                work_limit: Some(work),
-                start: Some(vec![0.0; 30]),
-                ..Options::default()
-            };
+            let options = Options::default()
+                .with_work_limit(work)
+                .with_start(vec![0.0; 30]);
             let outcome = run(&model, &options);
             assert_eq!(essence(&outcome), essence(&run(&model, &options)));
             assert!(outcome.counters.work <= work);
@@ -115,11 +113,9 @@ fn more_work_is_never_worse_and_reruns_are_identical() {
 fn no_work_is_the_start_and_the_first_is_the_root() {
     let model = knapsack(30, 5, 1);
     let at = |work| {
-        let options = Options {
-            work_limit: Some(work),
-            start: Some(vec![0.0; 30]),
-            ..Options::default()
-        };
+        let options = Options::default()
+            .with_work_limit(work)
+            .with_start(vec![0.0; 30]);
         run(&model, &options)
     };
     let none = at(0);
@@ -138,20 +134,16 @@ fn a_run_cut_by_the_clock_is_replayed_by_its_work() {
         for limit in [1, 3, 10, 30, 100] {
             let timed = run(
                 &model,
-                &Options {
-                    time_limit: Some(Duration::from_millis(limit)),
-                    start: Some(vec![0.0; 60]),
-                    ..Options::default()
-                },
+                &Options::default()
+                    .with_time_limit(Duration::from_millis(limit))
+                    .with_start(vec![0.0; 60]),
             );
             cut += usize::from(timed.status == Status::TimeLimit && timed.counters.work > 1);
             let replayed = run(
                 &model,
-                &Options {
-                    work_limit: Some(timed.counters.work),
-                    start: Some(vec![0.0; 60]),
-                    ..Options::default()
-                },
+                &Options::default()
+                    .with_work_limit(timed.counters.work)
+                    .with_start(vec![0.0; 60]),
             );
             assert_eq!(
                 essence(&timed),
@@ -167,32 +159,14 @@ fn a_run_cut_by_the_clock_is_replayed_by_its_work() {
 #[test]
 fn node_limits_and_gaps_stop_the_search() {
     let model = knapsack(60, 8, 2);
-    let outcome = run(
-        &model,
-        &Options {
-            node_limit: Some(25),
-            ..Options::default()
-        },
-    );
+    let outcome = run(&model, &Options::default().with_node_limit(25));
     assert_eq!(outcome.status, Status::NodeLimit);
     assert_eq!(outcome.counters.nodes, 25);
-    let outcome = run(
-        &model,
-        &Options {
-            gap_relative: 0.05,
-            ..Options::default()
-        },
-    );
+    let outcome = run(&model, &Options::default().with_gap_relative(0.05));
     assert_eq!(outcome.status, Status::GapReached);
     let gap = outcome.gap().unwrap();
     assert!((1e-6..=0.05).contains(&gap), "{gap}");
-    let outcome = run(
-        &model,
-        &Options {
-            gap_absolute: 60.0,
-            ..Options::default()
-        },
-    );
+    let outcome = run(&model, &Options::default().with_gap_absolute(60.0));
     assert_eq!(outcome.status, Status::GapReached);
     assert!(outcome.bound.unwrap() - outcome.objective.unwrap() <= 60.0);
 }
@@ -203,11 +177,9 @@ fn node_limits_and_gaps_stop_the_search() {
 fn a_flag_raised_on_the_way_ends_the_solve() {
     let model = knapsack(200, 20, 5);
     let stop = StopFlag::default();
-    let options = Options {
-        start: Some(vec![0.0; 200]),
-        stop: stop.clone(),
-        ..Options::default()
-    };
+    let options = Options::default()
+        .with_start(vec![0.0; 200])
+        .with_stop(stop.clone());
     let raiser = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(50));
         stop.stop();
@@ -234,10 +206,7 @@ fn a_limit_that_ends_inside_the_engine_is_kept() {
             wait();
             before.elapsed().saturating_sub(limit)
         };
-        let options = Options {
-            time_limit: Some(limit),
-            ..Options::default()
-        };
+        let options = Options::default().with_time_limit(limit);
         let excess = (0..20)
             .map(|_| {
                 let solve = late(&|| {

@@ -139,20 +139,15 @@ fn an_empty_model_has_the_empty_point() {
 
 #[test]
 fn a_feasible_start_is_there_at_no_work_and_a_bad_one_is_named() {
-    let good = Options {
-        work_limit: Some(0),
-        start: Some(vec![1.0, 0.0, 0.0, 0.0]),
-        ..Options::default()
-    };
+    let good = Options::default()
+        .with_work_limit(0)
+        .with_start(vec![1.0, 0.0, 0.0, 0.0]);
     let outcome = solve(&knapsack(), &good);
     assert_eq!(outcome.status, Status::TimeLimit);
     assert_eq!(outcome.objective, Some(8.0));
     // Every item taken.
     assert_eq!(outcome.bound, Some(29.0));
-    let bad = Options {
-        start: Some(vec![1.0; 4]),
-        ..Options::default()
-    };
+    let bad = Options::default().with_start(vec![1.0; 4]);
     let outcome = solve(&knapsack(), &bad);
     assert_eq!(outcome.status, Status::Optimal);
     assert!(
@@ -165,19 +160,13 @@ fn a_raised_flag_and_a_spent_clock_return_the_start() {
     let stop = StopFlag::default();
     stop.stop();
     let start = Some(vec![1.0, 0.0, 0.0, 0.0]);
-    let options = Options {
-        start: start.clone(),
-        stop,
-        ..Options::default()
-    };
+    let options = Options::default().with_start(start.clone()).with_stop(stop);
     let outcome = solve(&knapsack(), &options);
     assert_eq!(outcome.status, Status::Interrupted);
     assert_eq!(outcome.objective, Some(8.0));
-    let options = Options {
-        start,
-        time_limit: Some(Duration::ZERO),
-        ..Options::default()
-    };
+    let options = Options::default()
+        .with_start(start)
+        .with_time_limit(Duration::ZERO);
     let before = Instant::now();
     let outcome = solve(&knapsack(), &options);
     assert!(before.elapsed() < Duration::from_millis(20));
@@ -187,10 +176,7 @@ fn a_raised_flag_and_a_spent_clock_return_the_start() {
 
 #[test]
 fn a_cutoff_hides_what_is_not_better() {
-    let options = |cutoff| Options {
-        cutoff: Some(cutoff),
-        ..Options::default()
-    };
+    let options = |cutoff| Options::default().with_cutoff(cutoff);
     let outcome = solve(&knapsack(), &options(20.0));
     assert_eq!(outcome.status, Status::Optimal);
     assert_eq!(outcome.objective, Some(21.0));
@@ -304,10 +290,7 @@ fn a_bound_is_rounded_up_to_the_objectives_grid() {
         cover.rows(),
     );
     // All at 1/2: 150, and no integer point below 200.
-    let root = Options {
-        work_limit: Some(1),
-        ..Options::default()
-    };
+    let root = Options::default().with_work_limit(1);
     assert_eq!(solve(&halves, &root).bound, Some(200.0));
 }
 
@@ -316,10 +299,7 @@ fn a_bound_is_rounded_up_to_the_objectives_grid() {
 #[test]
 fn an_abandoned_engine_disturbs_nothing() {
     for _ in 0..20 {
-        let short = Options {
-            time_limit: Some(Duration::from_micros(50)),
-            ..Options::default()
-        };
+        let short = Options::default().with_time_limit(Duration::from_micros(50));
         let _ = solve(&knapsack(), &short);
     }
     assert_eq!(

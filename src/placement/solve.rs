@@ -180,15 +180,13 @@ impl<'a> Prepared<'a> {
             start,
         } = self;
         let mut bound = lower_bound(problem).max(0);
-        let options = Options {
-            time_limit: time_left,
-            work_limit: settings.work_limit,
-            gap_relative: settings.gap_stop,
-            start,
-            seed: settings.seed,
-            stop: stop.clone(),
-            ..Options::default()
-        };
+        let options = Options::default()
+            .with_time_limit(time_left)
+            .with_work_limit(settings.work_limit)
+            .with_gap_relative(settings.gap_stop)
+            .with_start(start)
+            .with_seed(settings.seed)
+            .with_stop(stop.clone());
         let solve = |model: &Model, constant: i64, divisor: i64| {
             let outcome = branchcut::solve(model, &options);
             let bound = safe_bound(&outcome, model.offset, constant, divisor);

@@ -12,6 +12,7 @@ use crate::tol;
 pub(super) struct Limits {
     pub(super) work: u64,
     pub(super) nodes: u64,
+    pub(super) lp_iterations: u64,
     pub(super) gap_relative: f64,
     pub(super) gap_absolute: f64,
     pub(super) cutoff: Option<f64>,
@@ -22,6 +23,7 @@ impl Limits {
         Self {
             work: options.work_limit.unwrap_or(u64::MAX),
             nodes: options.node_limit.unwrap_or(u64::MAX),
+            lp_iterations: options.lp_iteration_limit.unwrap_or(u64::MAX),
             // A NaN gap is no gap.
             gap_relative: options.gap_relative.max(0.0),
             gap_absolute: options.gap_absolute.max(0.0),
@@ -143,6 +145,9 @@ impl Ledger {
         }
         if self.counters.nodes >= self.limits.nodes {
             return Some(Status::NodeLimit);
+        }
+        if self.counters.lp_iterations >= self.limits.lp_iterations {
+            return Some(Status::IterationLimit);
         }
         (self.counters.work >= self.limits.work).then_some(Status::TimeLimit)
     }

@@ -236,6 +236,7 @@ impl Worker<'_> {
                 bound: self.ledger.bound(),
                 counters: self.ledger.counters,
                 end,
+                ..Report::default()
             })
     }
 

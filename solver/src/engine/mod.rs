@@ -37,9 +37,11 @@ use crossbeam::sync::{Parker, Unparker};
 use crate::bound::{self, Grid, Space};
 use crate::check::{self, Checked};
 use crate::clock::Clock;
+use crate::memory;
 use crate::model::Model;
+use crate::observer::Observer;
 use crate::options::{Engine, Options};
-use crate::outcome::{Counters, LogEvent, Outcome, Status};
+use crate::outcome::{Applied, Counters, LogEvent, Moment, Outcome, Status};
 use crate::tol;
 use ledger::{Ledger, Limits};
 
@@ -67,10 +69,16 @@ impl Task {
 
 /// What a worker has committed. Everything is cumulative, except that
 /// `incumbent` is only present where it is new.
+#[derive(Default)]
 struct Report {
     incumbent: Option<(Checked, &'static str)>,
     bound: Option<f64>,
     counters: Counters,
+    /// What presolve left and such: [`LogEvent::Presolved`], [`LogEvent::Root`]
+    /// with any moment, which is set when it is logged.
+    event: Option<LogEvent>,
+    /// What the techniques did so far; none for no change.
+    applied: Option<Vec<Applied>>,
     /// Present in the last report.
     end: Option<End>,
 }
@@ -143,14 +151,16 @@ impl End {
     }
 }
 
-/// Solves `model`, telling `log` of each event as it happens.
-pub(crate) fn solve(model: &Model, options: &Options, log: &mut dyn FnMut(&LogEvent)) -> Outcome {
+/// Solves `model`, telling `observer` of each event as it happens.
+pub(crate) fn solve(model: &Model, options: &Options, observer: &mut dyn Observer) -> Outcome {
     let clock = Clock::start(options.time_limit);
     let mut run = Run {
         clock,
         ledger: Ledger::new(model, Limits::of(options)),
         events: Vec::new(),
-        log,
+        applied: Vec::new(),
+        last_event: Duration::ZERO,
+        observer,
     };
     let start = run.take_start(model, options);
     let space = Space::of(model);
@@ -222,13 +232,36 @@ struct Run<'a> {
     clock: Clock,
     ledger: Ledger,
     events: Vec<LogEvent>,
-    log: &'a mut dyn FnMut(&LogEvent),
+    applied: Vec<Applied>,
+    /// When the observer heard of something last.
+    last_event: Duration,
+    observer: &'a mut dyn Observer,
 }
 
 impl Run<'_> {
     fn emit(&mut self, event: LogEvent) {
-        (self.log)(&event);
+        self.observer.log(&event);
+        self.last_event = self.clock.elapsed();
         self.events.push(event);
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            elapsed: self.clock.elapsed(),
+            counters: self.ledger.counters,
+            bound: self.ledger.bound(),
+            incumbent: self.ledger.incumbent().map(Checked::objective),
+        }
+    }
+
+    /// A sign of life after a second without an event.
+    fn show_progress(&mut self) {
+        let now = self.clock.elapsed();
+        if now.saturating_sub(self.last_event).as_secs_f64() >= tol::PROGRESS_S {
+            self.last_event = now;
+            let at = self.moment();
+            self.observer.log(&LogEvent::Progress { at });
+        }
     }
 
     /// Checks the start point; it is the first incumbent if it passes.
@@ -250,13 +283,14 @@ impl Run<'_> {
     fn take_incumbent(&mut self, checked: Checked, source: &'static str) {
         let objective = checked.objective();
         if self.ledger.offer(checked) {
-            let event = LogEvent::Incumbent {
+            self.emit(LogEvent::Incumbent {
                 objective,
                 source,
-                nodes: self.ledger.counters.nodes,
-                elapsed: self.clock.elapsed(),
-            };
-            self.emit(event);
+                at: self.moment(),
+            });
+            if let Some(best) = self.ledger.incumbent() {
+                self.observer.incumbent(best.point(), objective);
+            }
         }
     }
 
@@ -264,12 +298,10 @@ impl Run<'_> {
         if self.ledger.raise(bound)
             && let Some(bound) = self.ledger.bound()
         {
-            let event = LogEvent::Bound {
+            self.emit(LogEvent::Bound {
                 bound,
-                nodes: self.ledger.counters.nodes,
-                elapsed: self.clock.elapsed(),
-            };
-            self.emit(event);
+                at: self.moment(),
+            });
         }
     }
 
@@ -324,9 +356,13 @@ impl Run<'_> {
             if self.clock.is_over() {
                 break End::plain(Status::TimeLimit);
             }
-            if options.stop.is_stopped() {
+            if options.stop.is_stopped() || self.observer.should_stop() {
                 break End::plain(Status::Interrupted);
             }
+            if options.memory_limit.is_some_and(memory::is_beyond) {
+                break End::plain(Status::MemoryLimit);
+            }
+            self.show_progress();
             let left = self.clock.left().unwrap_or(STOP_POLL);
             inbox.parker.park_timeout(left.min(STOP_POLL));
         };
@@ -342,6 +378,21 @@ impl Run<'_> {
         }
         if let Some(bound) = report.bound {
             self.raise_bound(bound);
+        }
+        if let Some(applied) = report.applied {
+            self.applied = applied;
+        }
+        match report.event {
+            Some(LogEvent::Presolved { size, .. }) => {
+                let at = self.moment();
+                self.emit(LogEvent::Presolved { size, at });
+            }
+            Some(LogEvent::Root { .. }) => {
+                let at = self.moment();
+                self.emit(LogEvent::Root { at });
+            }
+            Some(other) => self.emit(other),
+            None => {}
         }
         report.end
     }
@@ -361,6 +412,7 @@ impl Run<'_> {
             bound,
             counters,
             reason: end.reason,
+            applied: self.applied,
             events: self.events,
             elapsed: self.clock.elapsed(),
         }
