@@ -1,0 +1,52 @@
+//! Constants of the simplex method, each with the failure it prevents.
+
+/// Scaled units: primal violations up to this are feasible.
+pub(super) const PRIMAL: f64 = 1e-7;
+
+/// Scaled units: reduced costs of the wrong sign up to this are feasible.
+pub(super) const DUAL: f64 = 1e-7;
+
+/// Least scaled primal tolerance; tightened towards it where the unscaled
+/// violation is too large.
+pub(super) const PRIMAL_LEAST: f64 = 1e-10;
+
+/// Entries below this are round-off of a sum of products and dropped.
+pub(super) const DROP: f64 = 1e-14;
+
+/// Least pivot in the ratio tests by number of updates since the last
+/// factorisation: small pivots of stale factors are noise.
+pub(super) fn least_pivot(updates: usize) -> f64 {
+    match updates {
+        0..10 => 1e-9,
+        10..20 => 3e-8,
+        _ => 1e-6,
+    }
+}
+
+/// Relative difference of the pivot from row and column above which the
+/// factors are renewed before pivoting.
+pub(super) const PIVOT_AGREEMENT: f64 = 1e-7;
+
+/// The same on fresh factors, where nothing better can be had.
+pub(super) const PIVOT_AGREEMENT_FRESH: f64 = 1e-3;
+
+/// Updates after which the basis is factorised again.
+pub(super) const UPDATES: usize = 100;
+
+/// Relative size of cost perturbations.
+pub(super) const PERTURBATION: f64 = 5e-7;
+
+/// Relative to the largest term of a sum: entries of a Farkas combination up
+/// to this are zero.
+pub(super) const FARKAS_ZERO: f64 = 1e-10;
+
+/// Relative to the largest term: by how much a Farkas combination must miss
+/// zero.
+pub(super) const FARKAS_MARGIN: f64 = 1e-11;
+
+/// Relative to the ray's largest entry: movements towards a bound up to this
+/// are round-off.
+pub(super) const RAY: f64 = 1e-9;
+
+/// Density of a row vector from which the pivot row is computed by columns.
+pub(super) const BY_COLUMNS: f64 = 0.3;

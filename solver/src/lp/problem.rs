@@ -1,0 +1,124 @@
+//! The caller's data, and the scaled matrices that the simplex method reads.
+//!
+//! With row factors R and column factors C, both powers of two (exact):
+//!
+//! ```text
+//! a~_ij = R_i a_ij C_j,   x_v = s_v x~_v,   c~_v = s_v c_v,   d_v = d~_v / s_v
+//! s_j = C_j for column j,   s_(n+i) = 1 / R_i for r_i,   y_i = R_i y~_i
+//! ```
+
+use crate::mip::Mip;
+use crate::sparse::{Index, Matrix};
+
+/// A linear program in the caller's units, and its scaled matrix.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Problem {
+    pub(super) cost: Vec<f64>,
+    pub(super) col_lower: Vec<f64>,
+    pub(super) col_upper: Vec<f64>,
+    pub(super) row_lower: Vec<f64>,
+    pub(super) row_upper: Vec<f64>,
+    /// The caller's matrix by rows.
+    pub(super) rows: Matrix,
+    /// The scaled matrix by rows and by columns.
+    pub(super) by_row: Matrix,
+    pub(super) by_column: Matrix,
+    /// s_v by variable.
+    pub(super) scale: Vec<f64>,
+}
+
+impl Problem {
+    pub(super) fn new(mip: &Mip) -> Self {
+        let mut problem = Self {
+            cost: mip.cost.clone(),
+            col_lower: mip.lower.clone(),
+            col_upper: mip.upper.clone(),
+            row_lower: mip.row_lower.clone(),
+            row_upper: mip.row_upper.clone(),
+            rows: mip.by_row.clone(),
+            ..Self::default()
+        };
+        problem.scale = vec![1.0; problem.variables()];
+        problem.rebuild();
+        problem
+    }
+
+    /// Number of columns.
+    pub(super) fn n(&self) -> usize {
+        self.cost.len()
+    }
+
+    /// Number of rows.
+    pub(super) fn m(&self) -> usize {
+        self.row_lower.len()
+    }
+
+    /// Number of variables, logicals included.
+    pub(super) fn variables(&self) -> usize {
+        self.n() + self.m()
+    }
+
+    /// Makes the scaled matrices anew from the caller's rows.
+    pub(super) fn rebuild(&mut self) {
+        let n = self.n();
+        let mut by_row = Matrix::default();
+        for i in 0..self.m() {
+            let row = 1.0 / self.scale[n + i];
+            by_row.push(
+                self.rows
+                    .iter(i)
+                    .map(|(j, a)| (crate::sparse::index(j), a * row * self.scale[j])),
+            );
+        }
+        self.by_column = by_row.transpose(n);
+        self.by_row = by_row;
+    }
+
+    /// Bounds of variable `v` in scaled units.
+    pub(super) fn bounds(&self, v: usize) -> (f64, f64) {
+        let n = self.n();
+        let (lower, upper) = if v < n {
+            (self.col_lower[v], self.col_upper[v])
+        } else {
+            (self.row_lower[v - n], self.row_upper[v - n])
+        };
+        (lower / self.scale[v], upper / self.scale[v])
+    }
+
+    /// Cost of variable `v` in scaled units.
+    pub(super) fn cost(&self, v: usize) -> f64 {
+        if v < self.n() {
+            self.cost[v] * self.scale[v]
+        } else {
+            0.0
+        }
+    }
+
+    /// Calls `entry` with each entry of the scaled column of variable `v`.
+    #[inline]
+    pub(super) fn each(&self, v: usize, mut entry: impl FnMut(usize, f64)) {
+        let n = self.n();
+        if v < n {
+            let (indices, values) = self.by_column.get(v);
+            for (&i, &a) in indices.iter().zip(values) {
+                entry(i as usize, a);
+            }
+        } else {
+            entry(v - n, -1.0);
+        }
+    }
+
+    /// Number of entries of the column of variable `v`.
+    pub(super) fn count(&self, v: usize) -> usize {
+        if v < self.n() {
+            self.by_column.count(v)
+        } else {
+            1
+        }
+    }
+
+    /// Entries of the caller's row `i`.
+    pub(super) fn row(&self, i: usize) -> (&[Index], &[f64]) {
+        self.rows.get(i)
+    }
+}
