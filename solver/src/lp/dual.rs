@@ -22,9 +22,14 @@ pub(super) enum End {
     /// Dual: primal feasible. Primal: dual feasible.
     Optimal,
     /// Dual: no entering variable; `rho` is the row, the violation's sign given.
-    Infeasible { above: bool },
+    Infeasible {
+        above: bool,
+    },
     /// Primal: `column` and the entering variable with its way are a ray.
-    Unbounded { q: usize, up: bool },
+    Unbounded {
+        q: usize,
+        up: bool,
+    },
     Cutoff,
     Limit,
     Stopped,
@@ -206,7 +211,10 @@ impl State {
             run.iterations += 1;
             run.budget
                 .spend_entries(2 * length(&self.column) + length(&self.rho));
-            match self.factor.update(p.try_into().unwrap_or(usize::MAX), by_column) {
+            match self
+                .factor
+                .update(p.try_into().unwrap_or(usize::MAX), by_column)
+            {
                 Updated::Ok => self.updates += 1,
                 Updated::Unstable | Updated::Full => self.updates = params::UPDATES,
             }

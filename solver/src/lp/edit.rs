@@ -123,7 +123,11 @@ impl Lp {
         }
         let problem = &mut self.problem;
         for row in rows {
-            let scale = row_scale(row.terms.iter().map(|&(j, a)| a * problem.scale[j as usize]));
+            let scale = row_scale(
+                row.terms
+                    .iter()
+                    .map(|&(j, a)| a * problem.scale[j as usize]),
+            );
             problem.rows.push(row.terms.iter().copied());
             problem.by_row.push(
                 row.terms
@@ -153,7 +157,12 @@ impl Lp {
         by_variable.extend(kept(&weights[n..], keep));
         let mut rows = Matrix::default();
         for i in (0..problem.m()).filter(|&i| keep[i]) {
-            rows.push(problem.rows.iter(i).map(|(j, a)| (crate::sparse::index(j), a)));
+            rows.push(
+                problem
+                    .rows
+                    .iter(i)
+                    .map(|(j, a)| (crate::sparse::index(j), a)),
+            );
         }
         problem.rows = rows;
         problem.row_lower = kept(&problem.row_lower, keep).collect();
@@ -190,7 +199,10 @@ impl Lp {
         }
         let mut rows = Matrix::default();
         for (i, extra) in extra.into_iter().enumerate() {
-            let old = problem.rows.iter(i).map(|(j, a)| (crate::sparse::index(j), a));
+            let old = problem
+                .rows
+                .iter(i)
+                .map(|(j, a)| (crate::sparse::index(j), a));
             rows.push(old.chain(extra).collect::<Vec<_>>());
         }
         problem.rows = rows;

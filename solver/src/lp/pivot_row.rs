@@ -4,10 +4,10 @@
 //! Sparse rho: the rows of its entries are added up. Dense rho: one dot product
 //! for each nonbasic column.
 
+use super::VarStatus;
 use super::params;
 use super::problem::Problem;
 use super::state::{State, each_entry, length};
-use super::VarStatus;
 use crate::sparse::index;
 use crate::work::Budget;
 

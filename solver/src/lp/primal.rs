@@ -61,7 +61,11 @@ impl State {
             let range = self.upper[q] - self.lower[q];
             let room = chosen.map_or(f64::INFINITY, |(_, step)| step);
             if range <= room && range < f64::INFINITY {
-                let to = if up { VarStatus::Upper } else { VarStatus::Lower };
+                let to = if up {
+                    VarStatus::Upper
+                } else {
+                    VarStatus::Lower
+                };
                 let step = sign * range;
                 self.objective += step * self.d[q];
                 self.take_step(step);
@@ -151,7 +155,10 @@ impl State {
             run.iterations += 1;
             run.budget
                 .spend_entries(2 * length(&self.column) + 2 * self.row.index.len());
-            match self.factor.update(p.try_into().unwrap_or(usize::MAX), by_column) {
+            match self
+                .factor
+                .update(p.try_into().unwrap_or(usize::MAX), by_column)
+            {
                 Updated::Ok => self.updates += 1,
                 Updated::Unstable | Updated::Full => self.updates = params::UPDATES,
             }

@@ -122,7 +122,11 @@ impl State {
             let mut best = (start, 0.0);
             for (k, &(v, a)) in list.iter().enumerate().take(end).skip(start) {
                 let best_v = list[best.0].0;
-                if a > best.1 || (a >= best.1 && super::state::fraction(v as usize) < super::state::fraction(best_v as usize)) {
+                if a > best.1
+                    || (a >= best.1
+                        && super::state::fraction(v as usize)
+                            < super::state::fraction(best_v as usize))
+                {
                     best = (k, a);
                 }
             }

@@ -10,12 +10,12 @@
 //! basis; slack basis with perturbed costs and larger pivots; then
 //! [`LpStatus::Trouble`].
 
+use super::SparseVector;
 use super::dual::{End, Run};
 use super::params;
 use super::proof;
 use super::state::{each_entry, length};
 use super::{Lp, LpLimits, LpStatus};
-use super::SparseVector;
 use crate::sparse::Index;
 use crate::tol;
 use crate::work::Budget;
@@ -90,8 +90,16 @@ impl Lp {
     fn is_crossed(&self) -> bool {
         let crossed = |(l, u): (&f64, &f64)| *l > *u + CROSSED * l.abs().max(1.0);
         let problem = &self.problem;
-        problem.col_lower.iter().zip(&problem.col_upper).any(crossed)
-            || problem.row_lower.iter().zip(&problem.row_upper).any(crossed)
+        problem
+            .col_lower
+            .iter()
+            .zip(&problem.col_upper)
+            .any(crossed)
+            || problem
+                .row_lower
+                .iter()
+                .zip(&problem.row_upper)
+                .any(crossed)
     }
 
     fn attempt(&mut self, run: &mut Run<'_>) -> LpStatus {
@@ -164,7 +172,9 @@ impl Lp {
         let (mut drift, mut violated) = (0.0_f64, 0.0_f64);
         for j in 0..n {
             let x = self.answer.x[j];
-            violated = violated.max(problem.col_lower[j] - x).max(x - problem.col_upper[j]);
+            violated = violated
+                .max(problem.col_lower[j] - x)
+                .max(x - problem.col_upper[j]);
         }
         for i in 0..problem.m() {
             let activity = self.answer.activity[i];

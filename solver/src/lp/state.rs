@@ -385,8 +385,12 @@ impl State {
                 Factored::Stopped => return Err(Failure::Stopped),
                 Factored::Singular { replacements } => {
                     for (p, row) in replacements {
-                        let (old, new) = (self.head[p as usize] as usize, problem.n() + row as usize);
-                        self.leave(old, nearest(self.xb[p as usize], self.lower[old], self.upper[old]));
+                        let (old, new) =
+                            (self.head[p as usize] as usize, problem.n() + row as usize);
+                        self.leave(
+                            old,
+                            nearest(self.xb[p as usize], self.lower[old], self.upper[old]),
+                        );
                         self.enter(new, p as usize);
                         self.weight[p as usize] = 1.0;
                     }
@@ -560,8 +564,7 @@ impl State {
             if way != 1 && way != -1 {
                 continue;
             }
-            let size =
-                params::PERTURBATION * (1.0 + self.cost[v].abs()) * (1.0 + fraction(v));
+            let size = params::PERTURBATION * (1.0 + self.cost[v].abs()) * (1.0 + fraction(v));
             self.shift_cost(v, f64::from(way) * size);
         }
         self.perturbed = true;
@@ -586,7 +589,11 @@ impl State {
             if d == 0.0 {
                 continue;
             }
-            let at = if d > 0.0 { self.lower[v] } else { self.upper[v] };
+            let at = if d > 0.0 {
+                self.lower[v]
+            } else {
+                self.upper[v]
+            };
             if at.is_finite() {
                 bound += d * at;
             } else if d.abs() > 2.0 * params::DUAL {
@@ -648,7 +655,9 @@ fn nearest(x: f64, lower: f64, upper: f64) -> VarStatus {
 /// the finalizer of SplitMix64): the same at each solve, whatever happened
 /// before.
 pub(super) fn fraction(v: usize) -> f64 {
-    let mut z = (v as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut z = (v as u64)
+        .wrapping_add(1)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^= z >> 31;

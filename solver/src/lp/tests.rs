@@ -16,7 +16,10 @@ use crate::work::Budget;
 
 /// The corpus folder, if it is there.
 fn corpus(test: &str) -> Option<std::path::PathBuf> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/miplib/netlib"));
+    let folder = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../shared/miplib/netlib"
+    ));
     if folder.is_dir() {
         Some(folder.to_owned())
     } else {
@@ -27,15 +30,24 @@ fn corpus(test: &str) -> Option<std::path::PathBuf> {
 
 #[test]
 fn netlib() {
-    let Some(folder) = corpus("netlib") else { return };
+    let Some(folder) = corpus("netlib") else {
+        return;
+    };
     let only = std::env::var("LP_ONLY").unwrap_or_default();
-    let most: usize = std::env::var("LP_ROWS").ok().and_then(|v| v.parse().ok()).unwrap_or(300);
+    let most: usize = std::env::var("LP_ROWS")
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(300);
     let text = std::fs::read_to_string(folder.join("reference.csv")).unwrap();
     let mut bad = Vec::new();
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
-        if !only.is_empty() && !only.split(' ').any(|name| name == fields[0]) { continue }
-        if fields[1].parse::<usize>().unwrap() > most { continue }
+        if !only.is_empty() && !only.split(' ').any(|name| name == fields[0]) {
+            continue;
+        }
+        if fields[1].parse::<usize>().unwrap() > most {
+            continue;
+        }
         let model = crate::io::read_path(&folder.join(format!("{}.mps.gz", fields[0]))).unwrap();
         let optimum: f64 = fields[6].parse().unwrap();
         let mip = Mip::of(&model);
@@ -47,8 +59,17 @@ fn netlib() {
         let objective = lp.objective() + model.offset;
         let good = status == LpStatus::Optimal
             && (objective - optimum).abs() <= 1e-5 * optimum.abs().max(1.0);
-        println!("{} {} {status:?} {objective} {optimum} {} its {:.2} ms {} ticks", fields[0], if good {"ok"} else {"WRONG"}, lp.iterations(), time*1e3, budget.ticks());
-        if !good { bad.push(fields[0].to_owned()); }
+        println!(
+            "{} {} {status:?} {objective} {optimum} {} its {:.2} ms {} ticks",
+            fields[0],
+            if good { "ok" } else { "WRONG" },
+            lp.iterations(),
+            time * 1e3,
+            budget.ticks()
+        );
+        if !good {
+            bad.push(fields[0].to_owned());
+        }
     }
     assert!(bad.is_empty(), "{bad:?}");
 }
