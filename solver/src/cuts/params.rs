@@ -67,3 +67,29 @@ pub(crate) const INTEGRAL_COEFFICIENT: f64 = 1e5;
 
 /// By how much a scaled coefficient may differ from an integer.
 pub(crate) const INTEGRAL_ERROR: f64 = 1e-9;
+
+/// Added to the side of a cut of integers before it is rounded down: a side
+/// just below an integer may be that integer with round-off.
+pub(crate) const INTEGRAL_SIDE_SAFETY: f64 = 1e-6;
+
+/// Relative to the sum of a cut's absolute coefficients: how far may a feasible
+/// point be outside, by its own tolerances?
+pub(crate) const POINT_TOLERANCE: f64 = 1e-6;
+
+/// Cuts added in a round, at most, above half the smaller dimension.
+pub(crate) const CUTS: usize = 100;
+
+/// Tableau rows that a round rounds, at most.
+pub(crate) const TABLEAU_ROWS: usize = 500;
+
+/// Ticks of a separator's turn at the root: at least, and for each entry of the
+/// problem.
+pub(crate) const ROUND_TICKS: u64 = 300_000;
+/// See [`ROUND_TICKS`].
+pub(crate) const ROUND_TICKS_PER_ENTRY: u64 = 50;
+
+/// Rounds in a row without a cut after which a separator sits out.
+pub(crate) const IDLE_ROUNDS: u32 = 3;
+
+/// Power of two of the longest pause.
+pub(crate) const LONGEST_PAUSE: u32 = 6;

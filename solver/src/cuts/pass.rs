@@ -1,0 +1,101 @@
+//! What a separator gets: the round's frame, scratch space, a limit on ticks,
+//! and the place to put what it finds.
+
+use super::cut::{Cut, clean};
+use super::row::{Frame, Mixed, Preference, Scratch, Valid};
+use super::{flow_cover, knapsack_cover, mir};
+use crate::sparse::Index;
+use crate::technique::{Technique, Techniques};
+use crate::work::Budget;
+
+/// One separator's turn in one round.
+pub(crate) struct Pass<'r, 'a> {
+    pub(crate) frame: &'r Frame<'a>,
+    pub(crate) scratch: &'r mut Scratch,
+    pub(crate) budget: &'r mut Budget,
+    pub(crate) techniques: Techniques,
+    /// Tick count at which to stop.
+    pub(crate) limit: u64,
+    pub(crate) is_local: bool,
+    pub(crate) found: Vec<Cut>,
+}
+
+impl Pass<'_, '_> {
+    /// Whether to stop.
+    pub(crate) fn is_spent(&mut self) -> bool {
+        self.budget.ticks() >= self.limit || self.budget.is_over()
+    }
+
+    /// Takes an inequality over the columns if it makes a good cut.
+    pub(crate) fn offer(&mut self, terms: Vec<(Index, f64)>, rhs: f64, source: Technique) -> bool {
+        self.budget.spend_entries(4 * terms.len());
+        let cut = clean(self.frame, terms, rhs, source, self.is_local);
+        let is_cut = cut.is_some();
+        self.found.extend(cut);
+        is_cut
+    }
+
+    /// Takes a valid inequality of `mixed`.
+    fn offer_valid(&mut self, mixed: &Mixed, valid: &Valid, source: Technique) -> bool {
+        let (terms, rhs) = self.frame.restore(mixed, valid, self.scratch);
+        self.offer(terms, rhs, source)
+    }
+
+    /// Tries the cut-generating functions on the equation `sum terms = 0` over
+    /// columns and activities, in both directions; whether any gave a cut.
+    /// `rounding` is what mixed integer rounding is counted as.
+    pub(crate) fn separate_base(
+        &mut self,
+        terms: &[(Index, f64)],
+        preference: Preference,
+        rounding: Technique,
+    ) -> bool {
+        let mut is_cut = false;
+        for sign in [1.0, -1.0] {
+            self.budget.spend_entries(4 * terms.len());
+            let Some(mixed) = self.frame.substitute(terms, sign, preference, self.scratch) else {
+                continue;
+            };
+            is_cut |= self.separate_mixed(&mixed, rounding);
+        }
+        is_cut
+    }
+
+    fn separate_mixed(&mut self, mixed: &Mixed, rounding: Technique) -> bool {
+        let mut is_cut = false;
+        if self.techniques.has(rounding)
+            && let Some((valid, _)) = mir::separate(mixed, self.budget)
+        {
+            is_cut |= self.offer_valid(mixed, &valid, rounding);
+        }
+        if self.techniques.has(Technique::KnapsackCover)
+            && let Some((valid, _)) = knapsack_cover::separate(mixed, self.budget)
+        {
+            is_cut |= self.offer_valid(mixed, &valid, Technique::KnapsackCover);
+        }
+        if self.techniques.has(Technique::FlowCover)
+            && let Some((valid, _)) = flow_cover::separate(mixed, self.budget)
+        {
+            is_cut |= self.offer_valid(mixed, &valid, Technique::FlowCover);
+        }
+        is_cut
+    }
+
+    /// The rounding with divisor 1, every variable from the simple bound it is
+    /// closest to: a Gomory mixed integer cut if `terms` is a tableau row.
+    pub(crate) fn round_base(&mut self, terms: &[(Index, f64)], source: Technique) -> bool {
+        let mut is_cut = false;
+        for sign in [1.0, -1.0] {
+            self.budget.spend_entries(4 * terms.len());
+            if let Some(mixed) =
+                self.frame
+                    .substitute(terms, sign, Preference::Simple, self.scratch)
+                && let Some(valid) = mir::round(&mixed, 1.0)
+                && mixed.efficacy(&valid) > 0.0
+            {
+                is_cut |= self.offer_valid(&mixed, &valid, source);
+            }
+        }
+        is_cut
+    }
+}

@@ -1,0 +1,363 @@
+//! Rounds of separation: which separators run, for how long, what they earned.
+
+use std::sync::Arc;
+
+use super::cut::Cut;
+use super::gomory::{self, Weights};
+use super::pass::Pass;
+use super::pool::{Pool, distinct};
+use super::row::{Frame, Rows, Scratch, Source};
+use super::select::select;
+use super::{clique, cmir, implied_bound, params, zero_half};
+use crate::lp::{Lp, LpRow, SparseVector, VarStatus};
+use crate::mip::Mip;
+use crate::sparse::Index;
+use crate::structure::{Cliques, VariableBounds};
+use crate::technique::{Technique, Techniques};
+use crate::work::Budget;
+
+impl Rows for Lp {
+    fn entries(&self, i: usize) -> (&[Index], &[f64]) {
+        self.row(i)
+    }
+}
+
+/// A relaxation solved to optimality, and what the cuts may rely on.
+pub(crate) struct Relaxation<'a> {
+    pub(crate) mip: &'a Arc<Mip>,
+    pub(crate) lp: &'a mut Lp,
+    /// Bounds of the columns that cuts may use. Cuts are global if they are.
+    pub(crate) lower: &'a [f64],
+    pub(crate) upper: &'a [f64],
+    /// Whether `lower` and `upper` hold below the current node only.
+    pub(crate) is_local: bool,
+    pub(crate) cliques: &'a Cliques,
+    pub(crate) variable_bounds: &'a VariableBounds,
+    pub(crate) is_root: bool,
+    pub(crate) depth: u32,
+    /// A feasible point (an incumbent, in tests a known optimum): cuts that it
+    /// violates are dropped, unless they are local.
+    pub(crate) known: Option<&'a [f64]>,
+}
+
+/// What a technique has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counter {
+    /// Rounds it ran in, cuts found, cuts added, ticks spent.
+    pub(crate) rounds: u64,
+    pub(crate) found: u64,
+    pub(crate) applied: u64,
+    pub(crate) ticks: u64,
+    /// Rounds in a row without a cut applied.
+    idle: u32,
+    /// Rounds to sit out.
+    pause: u32,
+}
+
+/// The separators, cheapest first, and the techniques that each serves.
+const ORDER: [&[Technique]; 5] = [
+    &[Technique::ImpliedBound],
+    &[Technique::CliqueCuts],
+    &[
+        Technique::Cmir,
+        Technique::KnapsackCover,
+        Technique::FlowCover,
+    ],
+    &[Technique::Gomory],
+    &[Technique::ZeroHalf],
+];
+
+/// Separates, and remembers what paid.
+#[derive(Debug)]
+pub(crate) struct Separation {
+    techniques: Techniques,
+    /// By position in `Technique::ALL`.
+    counters: Vec<Counter>,
+    pool: Pool,
+    scratch: Scratch,
+    /// By cut row of the relaxation: rounds in a row that it was idle.
+    ages: Vec<u32>,
+    /// Cuts dropped because a known point violates them: not zero is a defect.
+    refused: u64,
+    rounds: u64,
+}
+
+impl Separation {
+    pub(crate) fn new(techniques: Techniques, mip: &Mip) -> Self {
+        let mut scratch = Scratch::default();
+        scratch.resize(mip.columns() + mip.rows());
+        Self {
+            techniques,
+            counters: vec![Counter::default(); Technique::ALL.len()],
+            pool: Pool::default(),
+            scratch,
+            ages: Vec::new(),
+            refused: 0,
+            rounds: 0,
+        }
+    }
+
+    /// What `technique` has done.
+    pub(crate) fn counter(&self, technique: Technique) -> Counter {
+        self.counters[technique as usize]
+    }
+
+    /// Cuts dropped because a known point violates them.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// One round: cuts that the relaxation's solution violates, best first.
+    pub(crate) fn round(
+        &mut self,
+        relaxation: &mut Relaxation<'_>,
+        budget: &mut Budget,
+    ) -> Vec<Cut> {
+        self.rounds += 1;
+        let mip = Arc::clone(relaxation.mip);
+        let fractional = (0..mip.columns())
+            .filter(|&j| {
+                mip.integer[j]
+                    && gomory::fractionality(relaxation.lp.x()[j]) > params::FRACTIONAL
+            })
+            .count();
+        budget.spend_entries(mip.columns());
+        if fractional == 0 {
+            return Vec::new();
+        }
+        let mut found = self.pool.take_violated(relaxation.lp.x(), budget);
+        let pooled = found.len();
+        let nonzeros = mip.by_row.nonzeros() + mip.columns() + mip.rows();
+        let share = if relaxation.is_root { 1 } else { 8 };
+        for position in 0..ORDER.len() {
+            if budget.is_over() {
+                return Vec::new();
+            }
+            let allowance = self.allowance(position, nonzeros) / share;
+            if allowance > 0 {
+                let limit = budget.ticks() + allowance;
+                found.extend(self.run(position, relaxation, limit, budget));
+            }
+        }
+        if let Some(point) = relaxation.known {
+            let before = found.len();
+            found.retain(|cut| cut.is_local || !cut.violates(point));
+            self.refused += (before - found.len()) as u64;
+        }
+        let found = distinct(found);
+        let limit = params::CUTS + (mip.columns().min(mip.rows()) / 2) / share as usize;
+        let (cost, all) = (relaxation.lp.cost().to_vec(), found.len());
+        let mut rest = found.clone();
+        let chosen = select(&mip, &cost, found, limit, budget);
+        for cut in &chosen {
+            self.counters[cut.source as usize].applied += 1;
+            self.counters[cut.source as usize].idle = 0;
+        }
+        if chosen.len() < all {
+            rest.sort_by(|p, q| q.efficacy.total_cmp(&p.efficacy));
+            rest.truncate(params::CUTS + pooled);
+            rest.retain(|cut| !chosen.contains(cut));
+            self.pool.keep(rest);
+        }
+        chosen
+    }
+
+    /// Ticks that separator `position` may spend in this round.
+    fn allowance(&mut self, position: usize, nonzeros: usize) -> u64 {
+        let mut applied = 0;
+        let mut found = 0;
+        let mut rounds = 0;
+        let mut is_on = false;
+        for &technique in ORDER[position] {
+            let counter = &self.counters[technique as usize];
+            is_on |= self.techniques.has(technique);
+            applied += counter.applied;
+            found += counter.found;
+            rounds = rounds.max(counter.rounds);
+        }
+        let first = &mut self.counters[ORDER[position][0] as usize];
+        if !is_on {
+            return 0;
+        }
+        if first.pause > 0 {
+            first.pause -= 1;
+            return 0;
+        }
+        let base = params::ROUND_TICKS + params::ROUND_TICKS_PER_ENTRY * nonzeros as u64;
+        // Unknown at first, then by what came of it.
+        if rounds < 3 || applied > rounds {
+            2 * base
+        } else if found > 0 {
+            base
+        } else {
+            base / 2
+        }
+    }
+
+    /// Runs separator `position`.
+    fn run(
+        &mut self,
+        position: usize,
+        relaxation: &mut Relaxation<'_>,
+        limit: u64,
+        budget: &mut Budget,
+    ) -> Vec<Cut> {
+        let before = budget.ticks();
+        let weights = if ORDER[position][0] == Technique::Gomory {
+            tableau(relaxation, limit, budget)
+        } else {
+            Vec::new()
+        };
+        let lp = &*relaxation.lp;
+        let frame = Frame::new(
+            relaxation.mip,
+            Source {
+                rows: lp,
+                row_lower: lp.row_lower(),
+                row_upper: lp.row_upper(),
+                duals: lp.duals(),
+                x: lp.x(),
+                activity: lp.activity(),
+            },
+            relaxation.lower,
+            relaxation.upper,
+            relaxation.variable_bounds,
+        );
+        budget.spend_entries(relaxation.mip.by_row.nonzeros());
+        self.scratch.resize(frame.variables());
+        let mut pass = Pass {
+            frame: &frame,
+            scratch: &mut self.scratch,
+            budget,
+            techniques: self.techniques,
+            limit,
+            is_local: relaxation.is_local,
+            found: Vec::new(),
+        };
+        match ORDER[position][0] {
+            Technique::ImpliedBound => {
+                implied_bound::separate(&mut pass, relaxation.variable_bounds);
+            }
+            Technique::CliqueCuts => clique::separate(&mut pass, relaxation.cliques),
+            Technique::ZeroHalf => zero_half::separate(&mut pass),
+            Technique::Gomory => gomory::separate(&mut pass, &weights),
+            _ => cmir::separate(&mut pass),
+        }
+        let found = pass.found;
+        for cut in &found {
+            self.counters[cut.source as usize].found += 1;
+        }
+        let first = &mut self.counters[ORDER[position][0] as usize];
+        first.rounds += 1;
+        first.ticks += budget.ticks() - before;
+        if found.is_empty() {
+            first.idle += 1;
+            if first.idle >= params::IDLE_ROUNDS {
+                first.pause = 1 << (first.idle - params::IDLE_ROUNDS).min(params::LONGEST_PAUSE);
+            }
+        } else {
+            first.idle = 0;
+        }
+        found
+    }
+
+    /// Which rows of `lp` to keep, after a solve with the cuts of the last
+    /// round: cut rows whose slack was basic for more than `age` solves go.
+    /// None if all stay. `rows`: of the problem itself, always kept.
+    pub(crate) fn purge(&mut self, lp: &Lp, rows: usize, age: u32) -> Option<Vec<bool>> {
+        let cuts = lp.rows().saturating_sub(rows);
+        self.ages.resize(cuts, 0);
+        if cuts == 0 {
+            return None;
+        }
+        let basis = lp.basis();
+        let mut keep = vec![true; lp.rows()];
+        for k in 0..cuts {
+            if basis.rows[rows + k] == VarStatus::Basic {
+                self.ages[k] += 1;
+                keep[rows + k] = self.ages[k] <= age;
+            } else {
+                self.ages[k] = 0;
+            }
+        }
+        if keep.iter().all(|&keep| keep) {
+            return None;
+        }
+        let mut k = 0;
+        self.ages.retain(|_| {
+            k += 1;
+            keep[rows + k - 1]
+        });
+        Some(keep)
+    }
+}
+
+/// `cuts` as rows of a relaxation.
+pub(crate) fn lp_rows(cuts: &[Cut]) -> Vec<LpRow> {
+    cuts.iter()
+        .map(|cut| LpRow {
+            terms: cut.terms.clone(),
+            lower: f64::NEG_INFINITY,
+            upper: cut.rhs,
+        })
+        .collect()
+}
+
+/// Weights of the tableau rows worth rounding, most fractional first.
+fn tableau(relaxation: &mut Relaxation<'_>, limit: u64, budget: &mut Budget) -> Vec<Weights> {
+    let (mip, lp) = (relaxation.mip, &mut *relaxation.lp);
+    if !lp.is_tableau_ready() {
+        return Vec::new();
+    }
+    let columns = mip.columns();
+    let mut candidates: Vec<(f64, usize)> = Vec::new();
+    for (position, &v) in lp.basis_head().iter().enumerate() {
+        let v = v as usize;
+        let fraction = if v < columns {
+            if mip.integer[v] {
+                gomory::fractionality(lp.x()[v])
+            } else {
+                0.0
+            }
+        } else {
+            // An activity of integers.
+            let (indices, values) = lp.row(v - columns);
+            budget.spend_entries(indices.len());
+            let integral = indices
+                .iter()
+                .zip(values)
+                .all(|(&j, &a)| mip.integer[j as usize] && a == a.round());
+            if integral {
+                // Columns say more.
+                0.1 * gomory::fractionality(lp.activity()[v - columns])
+            } else {
+                0.0
+            }
+        };
+        if fraction > params::LEAST_FRACTION {
+            candidates.push((fraction, position));
+        }
+    }
+    candidates.sort_by(|p, q| q.0.total_cmp(&p.0).then(p.1.cmp(&q.1)));
+    candidates.truncate(params::TABLEAU_ROWS);
+    let mut rho = SparseVector::new(lp.rows());
+    let mut rows = Vec::new();
+    // Half of the turn for the weights, half for the rounding.
+    let limit = budget.ticks() + limit.saturating_sub(budget.ticks()) / 2;
+    for (_, position) in candidates {
+        if budget.ticks() > limit || budget.is_over() {
+            break;
+        }
+        lp.basis_inverse_row(position, &mut rho);
+        budget.spend_entries(lp.rows());
+        let mut weights: Weights = rho
+            .indices
+            .iter()
+            .map(|&i| (i as usize, rho.values[i as usize]))
+            .filter(|&(_, w)| w != 0.0)
+            .collect();
+        weights.sort_unstable_by_key(|&(i, _)| i);
+        rows.extend(gomory::tidy(weights));
+    }
+    rows
+}
