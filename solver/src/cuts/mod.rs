@@ -18,7 +18,7 @@
 //!
 //! To add a separator: a file with `separate(&mut Pass)` that calls
 //! `Pass::offer` or `Pass::separate_base`, a [`Technique`], a line in
-//! [`Separation::run`]. It may read the frame alone, stops when
+//! `separation::ORDER`. It may read the frame alone, stops when
 //! `Pass::is_spent`, and has a test that no feasible point is cut off.
 
 pub(crate) mod clique;
@@ -35,9 +35,11 @@ mod pass;
 mod pool;
 mod row;
 mod select;
+mod separation;
 #[cfg(test)]
 mod tests;
 pub(crate) mod zero_half;
 
 pub(crate) use control::LoopControl;
 pub(crate) use cut::Cut;
+pub(crate) use separation::{Counter, Relaxation, Separation, lp_rows};
