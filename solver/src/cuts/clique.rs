@@ -42,7 +42,8 @@ impl Graph {
         let mut weighted: Vec<(f64, Literal)> = Vec::new();
         for j in 0..frame.columns {
             let x = frame.value[j];
-            if !frame.mip.is_binary(j) || !(params::FRACTIONAL..=1.0 - params::FRACTIONAL).contains(&x)
+            if !frame.mip.is_binary(j)
+                || !(params::FRACTIONAL..=1.0 - params::FRACTIONAL).contains(&x)
             {
                 continue;
             }

@@ -79,7 +79,11 @@ pub(crate) fn separate(pass: &mut Pass<'_, '_>) {
                 0.0
             } else {
                 let distance = frame.bound_distance(j);
-                if distance > params::BETWEEN { distance } else { 0.0 }
+                if distance > params::BETWEEN {
+                    distance
+                } else {
+                    0.0
+                }
             }
         })
         .collect();

@@ -165,7 +165,9 @@ fn gcd(mut a: i64, mut b: i64) -> i64 {
 /// changed, where that would need large numbers.
 fn scale_to_integers(frame: &Frame<'_>, terms: &mut [(Index, f64)], rhs: &mut f64) -> bool {
     const LARGEST_DENOMINATOR: i64 = 1_000;
-    let least = terms.iter().fold(f64::INFINITY, |m, &(_, a)| m.min(a.abs()));
+    let least = terms
+        .iter()
+        .fold(f64::INFINITY, |m, &(_, a)| m.min(a.abs()));
     let mut multiple = 1_i64;
     for &(_, a) in terms.iter() {
         let Some(d) = denominator(a / least, LARGEST_DENOMINATOR, params::INTEGRAL_ERROR) else {

@@ -159,7 +159,10 @@ pub(crate) fn separate(mixed: &Mixed, budget: &mut Budget) -> Option<(Valid, f64
         let (n, keep) = (deltas.len(), params::DELTAS);
         deltas = (0..keep).map(|k| deltas[n - 1 - k * n / keep]).collect();
     }
-    let largest = work.coefficients.iter().fold(0.0_f64, |m, a| m.max(a.abs()));
+    let largest = work
+        .coefficients
+        .iter()
+        .fold(0.0_f64, |m, a| m.max(a.abs()));
     deltas.push(largest + 1.0);
     let (mut best, mut best_delta) = (0.0_f64, 0.0_f64);
     let consider = |work: &Work, d: f64, best: &mut f64, best_delta: &mut f64| {

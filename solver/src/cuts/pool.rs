@@ -68,7 +68,8 @@ impl Pool {
                 .map(|cut| (cut, 0)),
         );
         if self.cuts.len() > SIZE {
-            self.cuts.sort_by(|p, q| p.1.cmp(&q.1).then(q.0.efficacy.total_cmp(&p.0.efficacy)));
+            self.cuts
+                .sort_by(|p, q| p.1.cmp(&q.1).then(q.0.efficacy.total_cmp(&p.0.efficacy)));
             self.cuts.truncate(SIZE);
         }
     }

@@ -328,20 +328,14 @@ impl<'a> Frame<'a> {
         let usable = |bound: f64| bound.abs() <= params::LARGEST_BOUND;
         let (l, u) = (usable(below.0), usable(above.0));
         let (to_lower, to_upper) = (x - below.0, above.0 - x);
-        let variable = |origin| {
-            matches!(
-                origin,
-                Origin::VariableLower(_) | Origin::VariableUpper(_)
-            )
-        };
+        let variable =
+            |origin| matches!(origin, Origin::VariableLower(_) | Origin::VariableUpper(_));
         let from_lower = match (l, u) {
             (false, false) => return None,
             (true, false) => true,
             (false, true) => false,
             (true, true) => {
-                if preference == Preference::Variable
-                    && variable(below.1) != variable(above.1)
-                {
+                if preference == Preference::Variable && variable(below.1) != variable(above.1) {
                     variable(below.1)
                 } else if (to_lower - to_upper).abs() <= params::TIE {
                     a > 0.0

@@ -117,8 +117,7 @@ impl Separation {
         let mip = Arc::clone(relaxation.mip);
         let fractional = (0..mip.columns())
             .filter(|&j| {
-                mip.integer[j]
-                    && gomory::fractionality(relaxation.lp.x()[j]) > params::FRACTIONAL
+                mip.integer[j] && gomory::fractionality(relaxation.lp.x()[j]) > params::FRACTIONAL
             })
             .count();
         budget.spend_entries(mip.columns());

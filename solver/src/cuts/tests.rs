@@ -118,8 +118,15 @@ fn functions_of_one_row_keep_its_points() {
             found[which] += 1;
             assert!((mixed.efficacy(&valid) - efficacy).abs() < 1e-9);
             for (y, t) in &points {
-                let value: f64 = y.iter().zip(&valid.integers).map(|(y, g)| y * g).sum::<f64>()
-                    + t.iter().zip(&valid.continuous).map(|(t, g)| t * g).sum::<f64>();
+                let value: f64 = y
+                    .iter()
+                    .zip(&valid.integers)
+                    .map(|(y, g)| y * g)
+                    .sum::<f64>()
+                    + t.iter()
+                        .zip(&valid.continuous)
+                        .map(|(t, g)| t * g)
+                        .sum::<f64>();
                 assert!(
                     value <= valid.rhs + 1e-6,
                     "function {which} cuts off {y:?} {t:?}: {mixed:?} {valid:?}"
@@ -139,8 +146,16 @@ fn random_mip(rng: &mut ChaCha8Rng) -> Mip {
     for j in 0..integers + continuous {
         mip.cost.push(between(rng, -5, 5));
         let integer = j < integers;
-        let lower = if integer && all_binary { 0.0 } else { between(rng, -1, 1) };
-        let width = if integer && all_binary { 1.0 } else { between(rng, 1, 3) };
+        let lower = if integer && all_binary {
+            0.0
+        } else {
+            between(rng, -1, 1)
+        };
+        let width = if integer && all_binary {
+            1.0
+        } else {
+            between(rng, 1, 3)
+        };
         mip.lower.push(lower);
         mip.upper.push(lower + width);
         mip.integer.push(integer);

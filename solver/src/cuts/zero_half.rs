@@ -167,7 +167,11 @@ pub(crate) fn separate(pass: &mut Pass<'_, '_>) {
 fn eliminate(pass: &mut Pass<'_, '_>, mut system: Vec<Parity>, fractional: usize, words: usize) {
     let mut scratch = Scratch::default();
     scratch.resize(pass.frame.variables());
-    system.sort_by(|p, q| p.slack.total_cmp(&q.slack).then(p.rows[0].0.cmp(&q.rows[0].0)));
+    system.sort_by(|p, q| {
+        p.slack
+            .total_cmp(&q.slack)
+            .then(p.rows[0].0.cmp(&q.rows[0].0))
+    });
     for bit in 0..fractional {
         if pass.is_spent() {
             return;
