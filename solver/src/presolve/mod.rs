@@ -1,12 +1,34 @@
 //! Reductions before the search, and the stack that undoes them.
+//!
+//! Rows and columns wait in queues while something about them has changed; each
+//! look at one tries the reductions of [`rows`], [`columns`] and
+//! [`substitute`]. Once both queues are empty, the reductions that compare
+//! whole vectors run, and what they change is queued again, until nothing much
+//! changes or the effort limit is met.
+//!
+//! Every reduction keeps the optimum; those under
+//! [`Technique::DualReductions`] and [`Technique::Dominated`] may cut off
+//! optimal points, never all of them. Restoring keeps feasibility within the
+//! tolerances and the objective. Sources are named with each technique.
 
+mod columns;
+mod dominated;
+mod lines;
+mod parallel;
 mod postsolve;
+mod rows;
+mod state;
+mod substitute;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use postsolve::Postsolve;
 
 use crate::mip::Mip;
-use crate::technique::Techniques;
+use crate::technique::{Technique, Techniques};
 use crate::work::Budget;
+
+use state::{State, Step, Stop};
 
 /// What became of a problem.
 #[derive(Debug)]
@@ -32,11 +54,166 @@ pub(crate) struct Reduced {
     pub(crate) log: Vec<(&'static str, u64)>,
 }
 
+macro_rules! counts {
+    ($($variant:ident = $name:literal,)*) => {
+        /// A reduction that is counted.
+        #[derive(Clone, Copy, Debug)]
+        enum Count { $($variant,)* }
+
+        impl Count {
+            const ALL: &'static [(Self, &'static str)] = &[$((Self::$variant, $name),)*];
+        }
+    };
+}
+
+counts! {
+    EmptyRow = "empty rows",
+    SingletonRow = "singleton rows",
+    RedundantRow = "redundant rows",
+    RedundantSide = "redundant sides",
+    ForcingRow = "forcing rows",
+    Bound = "bounds",
+    Coefficient = "coefficients",
+    RoundedSide = "rounded sides",
+    FixedColumn = "fixed columns",
+    EmptyColumn = "empty columns",
+    DualFixing = "dual fixings",
+    Unlocked = "unlocked columns",
+    DualSide = "dual sides",
+    Slack = "slack columns",
+    Doubleton = "doubleton equations",
+    ImpliedFree = "implied free columns",
+    ParallelRow = "parallel rows",
+    ParallelColumn = "parallel columns",
+    Dominated = "dominated columns",
+    ImpliedInteger = "implied integers",
+    ProbingFixed = "probing fixings",
+    ProbingBound = "probing bounds",
+    ProbingEqual = "probing equalities",
+    Clique = "clique rows",
+}
+
+/// How often each reduction was applied.
+#[derive(Clone, Debug, Default)]
+struct Log([u64; Count::ALL.len()]);
+
+impl Log {
+    fn add(&mut self, count: Count) {
+        self.0[count as usize] += 1;
+    }
+
+    /// Rows, columns and entries that went or changed, roughly.
+    fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn entries(&self) -> Vec<(&'static str, u64)> {
+        Count::ALL
+            .iter()
+            .map(|&(count, name)| (name, self.0[count as usize]))
+            .filter(|&(_, times)| times > 0)
+            .collect()
+    }
+}
+
+/// Ticks that presolve may use, for each entry of the problem and in all.
+const TICKS_PER_ENTRY: u64 = 60;
+const LEAST_TICKS: u64 = 200_000;
+
+/// Most rounds over everything.
+const ROUNDS: usize = 12;
+
 /// Reduces `mip` by the techniques that are on.
-pub(crate) fn presolve(mip: &Mip, _techniques: Techniques, _budget: &mut Budget) -> Presolved {
-    Presolved::Reduced(Reduced {
-        mip: mip.clone(),
-        postsolve: Postsolve::identity(mip),
-        log: Vec::new(),
-    })
+pub(crate) fn presolve(mip: &Mip, techniques: Techniques, budget: &mut Budget) -> Presolved {
+    let mut state = State::new(mip, techniques, budget);
+    let result = if techniques.has(Technique::Presolve) {
+        let entries = mip.by_row.nonzeros() + mip.rows() + mip.columns();
+        state.tick_limit = state.budget.ticks() + LEAST_TICKS + TICKS_PER_ENTRY * entries as u64;
+        run(&mut state)
+    } else {
+        crossed(&state)
+    };
+    match result {
+        Ok(()) => {
+            let (reduced, kept) = state.to_mip();
+            state.postsolve.set_kept(kept);
+            Presolved::Reduced(Reduced {
+                mip: reduced,
+                postsolve: std::mem::take(&mut state.postsolve),
+                log: state.log.entries(),
+            })
+        }
+        Err(Stop::Infeasible) => Presolved::Infeasible,
+        Err(Stop::UnboundedOrInfeasible) => Presolved::UnboundedOrInfeasible,
+        Err(Stop::Over) => Presolved::Stopped,
+    }
+}
+
+/// Bounds or sides that exclude each other, beyond the tolerances.
+fn crossed(state: &State<'_>) -> Step {
+    let columns = state.lower.iter().zip(&state.upper);
+    let rows = state.row_lower.iter().zip(&state.row_upper);
+    for (&lower, &upper) in columns.chain(rows) {
+        if lower > upper && lower - upper > state::violation(upper) {
+            return Err(Stop::Infeasible);
+        }
+    }
+    Ok(())
+}
+
+fn run(state: &mut State<'_>) -> Step {
+    crossed(state)?;
+    for _ in 0..ROUNDS {
+        let before = state.log.total();
+        settle(state)?;
+        if state.is_exhausted() {
+            break;
+        }
+        if state.has(Technique::Parallel) {
+            parallel::rows(state)?;
+            parallel::columns(state)?;
+        }
+        if state.has(Technique::Dominated) {
+            dominated::columns(state)?;
+        }
+        if state.log.total() == before {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at rows and columns until none waits.
+fn settle(state: &mut State<'_>) -> Step {
+    let (mut row, mut column) = (Vec::new(), Vec::new());
+    while !state.row_queue.is_empty() || !state.column_queue.is_empty() {
+        for i in state.row_queue.take() {
+            let i = i as usize;
+            state.row_queue.leave(i);
+            if state.is_row[i] && !state.is_exhausted() {
+                state.reduce_row(i, &mut row)?;
+            }
+        }
+        for j in state.column_queue.take() {
+            let j = j as usize;
+            state.column_queue.leave(j);
+            if state.is_column[j] && !state.is_exhausted() {
+                state.reduce_column(j, &mut column, &mut row)?;
+            }
+        }
+        if state.row_queue.is_empty() && state.has(Technique::Substitution) {
+            substitutions(state, &mut row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Substitutes by equations; what changes is queued.
+fn substitutions(state: &mut State<'_>, row: &mut Vec<lines::Entry>) -> Step {
+    for i in 0..state.is_row.len() {
+        if state.is_row[i] && !state.is_exhausted() {
+            state.substitute_by(i, row)?;
+        }
+    }
+    Ok(())
 }
