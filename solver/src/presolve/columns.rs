@@ -51,7 +51,11 @@ impl State<'_> {
         let (lower, upper) = (self.lower[j], self.upper[j]);
         if lower.is_finite() && upper.is_finite() && upper - lower <= FIXED * lower.abs().max(1.0) {
             let middle = lower + (upper - lower) / 2.0;
-            let value = if self.integer[j] { middle.round() } else { middle };
+            let value = if self.integer[j] {
+                middle.round()
+            } else {
+                middle
+            };
             self.log.add(Count::FixedColumn);
             return self.fix(j, value);
         }
@@ -218,7 +222,11 @@ impl State<'_> {
             },
             row,
         );
-        self.log.add(if is_dual { Count::DualSide } else { Count::Slack });
+        self.log.add(if is_dual {
+            Count::DualSide
+        } else {
+            Count::Slack
+        });
         self.kill_column(j, 0.0)?;
         self.row_lower[i] = lower - most(a, low, high);
         self.row_upper[i] = upper - least(a, low, high);

@@ -69,9 +69,10 @@ fn hash(entries: &[Entry]) -> u64 {
 fn ratio(first: &[Entry], second: &[Entry]) -> Option<f64> {
     let scale = second.first()?.1 / first.first()?.1;
     let same = first.len() == second.len()
-        && first.iter().zip(second).all(|(&(p, a), &(q, b))| {
-            p == q && (b - scale * a).abs() <= EXACT * b.abs()
-        });
+        && first
+            .iter()
+            .zip(second)
+            .all(|(&(p, a), &(q, b))| p == q && (b - scale * a).abs() <= EXACT * b.abs());
     same.then_some(scale)
 }
 
@@ -227,7 +228,11 @@ fn fix_dearer(
     other_up: bool,
     scale: f64,
 ) -> Step<bool> {
-    let end = if to_upper { state.upper[dear] } else { state.lower[dear] };
+    let end = if to_upper {
+        state.upper[dear]
+    } else {
+        state.lower[dear]
+    };
     if !end.is_finite() {
         return Ok(false);
     }

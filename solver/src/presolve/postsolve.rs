@@ -177,8 +177,7 @@ impl Postsolve {
 
     fn keep(&mut self, terms: &[Entry], but: Index) -> Terms {
         let start = self.terms.len();
-        self.terms
-            .extend(terms.iter().filter(|&&(j, _)| j != but));
+        self.terms.extend(terms.iter().filter(|&&(j, _)| j != but));
         start..self.terms.len()
     }
 
@@ -220,8 +219,7 @@ impl Postsolve {
                     full[merge.removed as usize] = removed;
                 }
                 Step::Unlocked(unlocked) => {
-                    full[unlocked.column as usize] =
-                        unlocked.value(|terms| self.sum(terms, &full));
+                    full[unlocked.column as usize] = unlocked.value(|terms| self.sum(terms, &full));
                 }
             }
         }
@@ -274,7 +272,10 @@ fn pick(low: f64, high: f64, integer: bool) -> f64 {
 impl Slack {
     /// The column's value where the other terms sum to `sum`.
     fn value(&self, sum: f64) -> f64 {
-        let (mut low, mut high) = ((self.row_lower - sum) / self.a, (self.row_upper - sum) / self.a);
+        let (mut low, mut high) = (
+            (self.row_lower - sum) / self.a,
+            (self.row_upper - sum) / self.a,
+        );
         if self.a < 0.0 {
             std::mem::swap(&mut low, &mut high);
         }

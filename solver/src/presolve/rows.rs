@@ -195,7 +195,11 @@ impl State<'_> {
         // As `sum sign a x <= side`.
         let side = if sign > 0.0 { upper } else { -lower };
         let activity = self.activity(i);
-        let high = if sign > 0.0 { activity.most() } else { -activity.least() };
+        let high = if sign > 0.0 {
+            activity.most()
+        } else {
+            -activity.least()
+        };
         let gap = high - side;
         let largest = row.iter().fold(0.0_f64, |most, &(_, a)| most.max(a.abs()));
         if !gap.is_finite() || gap < LEAST_GAP * largest.max(1.0) {
@@ -210,7 +214,11 @@ impl State<'_> {
                 continue;
             }
             let new = gap.copysign(a);
-            let end = if a > 0.0 { self.upper[j] } else { self.lower[j] };
+            let end = if a > 0.0 {
+                self.upper[j]
+            } else {
+                self.lower[j]
+            };
             side -= (a - new) * end;
             self.set_entry(i, j, sign * new);
             self.log.add(Count::Coefficient);
@@ -243,7 +251,11 @@ impl State<'_> {
                 return value;
             }
             let room = room.max(MULTIPLE * steps.abs());
-            step * if up { (steps - room).ceil() } else { (steps + room).floor() }
+            step * if up {
+                (steps - room).ceil()
+            } else {
+                (steps + room).floor()
+            }
         };
         let (new_lower, new_upper) = (round(lower, true), round(upper, false));
         if new_lower > new_upper {

@@ -71,11 +71,19 @@ pub(super) struct Activity {
 
 impl Activity {
     pub(super) fn least(&self) -> f64 {
-        if self.low_open > 0 { f64::NEG_INFINITY } else { self.low }
+        if self.low_open > 0 {
+            f64::NEG_INFINITY
+        } else {
+            self.low
+        }
     }
 
     pub(super) fn most(&self) -> f64 {
-        if self.high_open > 0 { f64::INFINITY } else { self.high }
+        if self.high_open > 0 {
+            f64::INFINITY
+        } else {
+            self.high
+        }
     }
 
     /// Least value of the row without a term whose least is `term`.
@@ -621,11 +629,7 @@ impl<'a> State<'a> {
         for i in 0..self.row_lower.len() {
             if self.is_row[i] {
                 row.clear();
-                row.extend(
-                    self.row(i)
-                        .iter()
-                        .map(|&(j, a)| (at[j as usize], a)),
-                );
+                row.extend(self.row(i).iter().map(|&(j, a)| (at[j as usize], a)));
                 row.sort_unstable_by_key(|&(j, _)| j);
                 by_row.push(row.iter().copied());
                 mip.row_lower.push(self.row_lower[i]);
@@ -641,11 +645,19 @@ impl<'a> State<'a> {
 
 /// `side - term`, exactly 0 where only round-off is left.
 fn moved(side: f64, term: f64) -> f64 {
-    if side.is_finite() { cancelled(side, -term) } else { side }
+    if side.is_finite() {
+        cancelled(side, -term)
+    } else {
+        side
+    }
 }
 
 /// `a + b`, exactly 0 where only round-off is left.
 fn cancelled(a: f64, b: f64) -> f64 {
     let sum = a + b;
-    if sum.abs() <= CANCELLED * a.abs().max(b.abs()) { 0.0 } else { sum }
+    if sum.abs() <= CANCELLED * a.abs().max(b.abs()) {
+        0.0
+    } else {
+        sum
+    }
 }

@@ -61,7 +61,11 @@ impl State<'_> {
         let b = self.row_upper[i];
         // Continuous ones first, then those with fewer entries.
         let rank = |(j, _): Entry| (self.integer[j as usize], self.column_len[j as usize], j);
-        let order = if rank(p) <= rank(q) { [(p, q), (q, p)] } else { [(q, p), (p, q)] };
+        let order = if rank(p) <= rank(q) {
+            [(p, q), (q, p)]
+        } else {
+            [(q, p), (p, q)]
+        };
         for ((j, a), (k, c)) in order {
             let (j, k) = (j as usize, k as usize);
             if a.abs() < LEAST_IN_ROW * c.abs() || a.abs() < tol::FEASIBILITY {
@@ -88,7 +92,11 @@ impl State<'_> {
                 b - most(a, self.lower[j], self.upper[j]),
                 b - least(a, self.lower[j], self.upper[j]),
             );
-            let (low, high) = if c > 0.0 { (low / c, high / c) } else { (high / c, low / c) };
+            let (low, high) = if c > 0.0 {
+                (low / c, high / c)
+            } else {
+                (high / c, low / c)
+            };
             self.raise_lower(k, low)?;
             self.drop_upper(k, high)?;
             self.log.add(Count::Doubleton);
@@ -172,11 +180,15 @@ impl State<'_> {
             let (i, a) = self.column(j)[at];
             let i = i as usize;
             let activity = self.activity(i);
-            let room = self.row_upper[i]
-                - activity.least_without(least(a, self.lower[j], self.upper[j]));
+            let room =
+                self.row_upper[i] - activity.least_without(least(a, self.lower[j], self.upper[j]));
             let need =
                 self.row_lower[i] - activity.most_without(most(a, self.lower[j], self.upper[j]));
-            let (low, high) = if a > 0.0 { (need / a, room / a) } else { (room / a, need / a) };
+            let (low, high) = if a > 0.0 {
+                (need / a, room / a)
+            } else {
+                (room / a, need / a)
+            };
             let is_met = if upper {
                 high <= bound + slack(bound)
             } else {

@@ -43,7 +43,11 @@ enum Answer {
 fn solve(mip: &Mip) -> Option<Answer> {
     if mip.columns() == 0 {
         let empty = (0..mip.rows()).all(|i| mip.row_lower[i] <= 1e-9 && mip.row_upper[i] >= -1e-9);
-        return Some(if empty { Answer::Optimal(mip.offset, Vec::new()) } else { Answer::Infeasible });
+        return Some(if empty {
+            Answer::Optimal(mip.offset, Vec::new())
+        } else {
+            Answer::Infeasible
+        });
     }
     let mut problem = Problem::new(OptimizationDirection::Minimize);
     let mut vars = Vec::new();
@@ -142,12 +146,26 @@ fn random(random: &mut Random) -> Mip {
     let mut witness = Vec::new();
     for _ in 0..n {
         let integer = !random.chance(continuous);
-        let lower = if random.chance(50) { 0.0 } else { random.between(-3, 1) };
-        let upper = lower + if random.chance(60) { 1.0 } else { random.between(0, 4) };
+        let lower = if random.chance(50) {
+            0.0
+        } else {
+            random.between(-3, 1)
+        };
+        let upper = lower
+            + if random.chance(60) {
+                1.0
+            } else {
+                random.between(0, 4)
+            };
         mip.cost.push(random.between(-costs, costs));
         let open = |random: &mut Random| !integer && random.chance(unbounded);
-        mip.lower.push(if open(random) { f64::NEG_INFINITY } else { lower });
-        mip.upper.push(if open(random) { f64::INFINITY } else { upper });
+        mip.lower.push(if open(random) {
+            f64::NEG_INFINITY
+        } else {
+            lower
+        });
+        mip.upper
+            .push(if open(random) { f64::INFINITY } else { upper });
         mip.integer.push(integer);
         witness.push(if random.chance(50) { lower } else { upper });
     }
@@ -169,7 +187,11 @@ fn random(random: &mut Random) -> Mip {
             }
         }
         let at: f64 = terms.iter().map(|&(j, a)| a * witness[j as usize]).sum();
-        let shift = if random.chance(80) { 0.0 } else { random.between(-2, 2) };
+        let shift = if random.chance(80) {
+            0.0
+        } else {
+            random.between(-2, 2)
+        };
         let (lower, upper) = if random.chance(equations) {
             (at + shift, at + shift)
         } else {
@@ -185,7 +207,10 @@ fn random(random: &mut Random) -> Mip {
     // A column that is a multiple of another.
     if n > 1 && random.chance(25) {
         let scale = [1.0, -1.0, 2.0, 3.0, 0.5][random.below(5) as usize];
-        let (p, q) = (random.below(u32::try_from(n).unwrap()), random.below(u32::try_from(n).unwrap()));
+        let (p, q) = (
+            random.below(u32::try_from(n).unwrap()),
+            random.below(u32::try_from(n).unwrap()),
+        );
         if p != q {
             let mut rows = crate::sparse::Matrix::default();
             for i in 0..mip.rows() {
@@ -306,8 +331,14 @@ fn without_dual_reductions_no_optimal_point_is_lost() {
             panic!("case {case}: {presolved:?}\n{mip:?}");
         };
         let small = reduced.postsolve.reduce(&point);
-        assert!(reduced.mip.is_feasible(&small), "case {case}: {small:?}\n{reduced:?}\n{mip:?}");
-        assert!(close(reduced.mip.objective(&small), optimum), "case {case}\n{mip:?}");
+        assert!(
+            reduced.mip.is_feasible(&small),
+            "case {case}: {small:?}\n{reduced:?}\n{mip:?}"
+        );
+        assert!(
+            close(reduced.mip.objective(&small), optimum),
+            "case {case}\n{mip:?}"
+        );
     }
 }
 
