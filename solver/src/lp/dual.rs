@@ -10,7 +10,7 @@
 //! and shifts out again.
 
 use super::VarStatus;
-use super::dense_factor::Updated;
+use super::factor::Updated;
 use super::params;
 use super::problem::Problem;
 use super::state::{Failure, State, each_entry, length, violation};

@@ -29,6 +29,7 @@
 
 mod dual;
 mod edit;
+mod factor;
 mod params;
 mod pivot_row;
 mod primal;
@@ -36,18 +37,17 @@ mod problem;
 mod proof;
 mod ratio;
 mod solve;
+mod sparse_vector;
 mod state;
-
-mod dense_factor;
 
 #[cfg(test)]
 mod tests;
 
 use crate::sparse::Index;
-pub(crate) use dense_factor::SparseVector;
 pub(crate) use edit::LpColumn;
 use problem::Problem;
 use solve::Answer;
+pub(crate) use sparse_vector::SparseVector;
 use state::State;
 
 /// How a solve ended.

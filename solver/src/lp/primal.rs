@@ -6,8 +6,8 @@
 //! dual simplex starts with them.
 
 use super::VarStatus;
-use super::dense_factor::Updated;
 use super::dual::{End, Run};
+use super::factor::Updated;
 use super::params;
 use super::problem::Problem;
 use super::state::{State, each_entry, is_wrong, length, violation};

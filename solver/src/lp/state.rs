@@ -4,7 +4,8 @@
 //! status names (free ones at zero); `B x_B + N x_N = 0`; `d = c - A^T y` with
 //! the working costs, which differ from the problem's while `shifted` is set.
 
-use super::dense_factor::{BasisColumns, Factor, Factored, SparseVector};
+use super::SparseVector;
+use super::factor::{BasisColumns, Factor, Factored};
 use super::params;
 use super::problem::Problem;
 use super::{Basis, VarStatus};

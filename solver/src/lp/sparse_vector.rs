@@ -1,0 +1,97 @@
+//! A vector with few nonzeros: dense values, and the indices that may be
+//! nonzero.
+//!
+//! Invariant: a value whose index is not listed is zero; no index is listed
+//! twice. Listed values may be zero.
+
+use crate::sparse::{Index, index};
+
+/// Share of listed indices from which a loop over all values is faster, one in
+/// so many.
+const DENSE: usize = 4;
+
+/// Stands for a value that cancelled to zero while its index is listed, so
+/// that adding to it does not list the index again. Below every tolerance.
+const CANCELLED: f64 = 1e-100;
+
+/// Dense values and the indices that may be nonzero.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SparseVector {
+    /// By index.
+    pub(crate) values: Vec<f64>,
+    /// Superset of the nonzero positions, without duplicates.
+    pub(crate) indices: Vec<Index>,
+}
+
+impl SparseVector {
+    /// Zeros.
+    pub(crate) fn new(n: usize) -> Self {
+        Self {
+            values: vec![0.0; n],
+            indices: Vec::new(),
+        }
+    }
+
+    /// Back to zeros.
+    pub(crate) fn clear(&mut self) {
+        if self.is_dense() {
+            self.values.fill(0.0);
+        } else {
+            for &i in &self.indices {
+                self.values[i as usize] = 0.0;
+            }
+        }
+        self.indices.clear();
+    }
+
+    /// Adds `value` to entry `i`.
+    #[inline]
+    pub(crate) fn add(&mut self, i: usize, value: f64) {
+        let slot = &mut self.values[i];
+        if *slot == 0.0 {
+            self.indices.push(index(i));
+        }
+        *slot += value;
+        if *slot == 0.0 {
+            *slot = CANCELLED;
+        }
+    }
+
+    /// Sets entry `i`.
+    #[inline]
+    pub(crate) fn set(&mut self, i: usize, value: f64) {
+        let slot = &mut self.values[i];
+        if *slot == 0.0 {
+            self.indices.push(index(i));
+        }
+        *slot = if value == 0.0 { CANCELLED } else { value };
+    }
+
+    /// Whether a loop over all values is faster than one over the indices.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.indices.len() * DENSE > self.values.len()
+    }
+
+    /// Zeroes entries of at most `tiny` and unlists them.
+    pub(crate) fn tidy(&mut self, tiny: f64) {
+        let values = &mut self.values;
+        self.indices.retain(|&i| {
+            let value = &mut values[i as usize];
+            let stays = value.abs() > tiny;
+            if !stays {
+                *value = 0.0;
+            }
+            stays
+        });
+    }
+
+    /// Lists the nonzeros anew, from the values alone.
+    pub(super) fn list_again(&mut self) {
+        self.indices.clear();
+        for (i, &value) in self.values.iter().enumerate() {
+            if value != 0.0 {
+                self.indices.push(index(i));
+            }
+        }
+    }
+}
