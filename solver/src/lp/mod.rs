@@ -27,6 +27,7 @@
 //! Source: A. Koberstein, "The dual simplex method, techniques for a fast and
 //! stable implementation", thesis, Paderborn 2005.
 
+mod bound;
 mod dual;
 mod edit;
 mod factor;
