@@ -45,6 +45,11 @@ impl Space {
         self.sign * caller
     }
 
+    /// An objective of the caller, from inside.
+    pub(crate) fn to_internal(self, caller: f64) -> f64 {
+        self.sign * (caller - self.offset)
+    }
+
     /// An internal objective or bound in the caller's sense, with offset.
     pub(crate) fn to_caller(self, internal: f64) -> f64 {
         self.offset + self.sign * internal + 0.0
@@ -87,18 +92,23 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 impl Grid {
     /// The grid of `columns`' objective, if it has one.
     pub(crate) fn of(columns: &[Column]) -> Option<Self> {
-        let costs = || columns.iter().filter(|c| c.cost != 0.0);
-        if costs().any(|c| !c.integer) {
+        Self::of_costs(columns.iter().map(|c| (c.cost, c.integer)))
+    }
+
+    /// The grid of an objective with these (cost, integer column) terms.
+    pub(crate) fn of_costs(terms: impl Iterator<Item = (f64, bool)> + Clone) -> Option<Self> {
+        let costs = || terms.clone().filter(|&(cost, _)| cost != 0.0);
+        if costs().any(|(_, integer)| !integer) {
             return None;
         }
         // Multiplying by a power of two is exact, so 0.25 and 1.5 have a grid
         // and 0.1, which no float is, has none.
         let scale = (0..=20)
             .map(|k| f64::from(1_u32 << k))
-            .find(|scale| costs().all(|c| (c.cost * scale).fract() == 0.0))?;
+            .find(|scale| costs().all(|(cost, _)| (cost * scale).fract() == 0.0))?;
         let mut step = 0;
-        for column in costs() {
-            let multiple = (column.cost * scale).abs();
+        for (cost, _) in costs() {
+            let multiple = (cost * scale).abs();
             if multiple > EXACT {
                 return None;
             }
@@ -113,6 +123,11 @@ impl Grid {
         #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
         let step = step as f64;
         (step > 0.0).then_some(Self(step / scale))
+    }
+
+    /// The distance of neighbouring values.
+    pub(crate) fn step(self) -> f64 {
+        self.0
     }
 
     /// `internal` rounded up to the grid, if it lies above a grid value by

@@ -25,6 +25,7 @@
 
 mod ledger;
 mod microlp;
+mod own;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,7 @@ use crate::model::Model;
 use crate::observer::Observer;
 use crate::options::{Engine, Options};
 use crate::outcome::{Applied, Counters, LogEvent, Moment, Outcome, Status};
+use crate::technique::Techniques;
 use crate::tol;
 use ledger::{Ledger, Limits};
 
@@ -58,6 +60,10 @@ struct Task {
     clock: Clock,
     /// Raised once nobody waits for the worker any more.
     abandoned: Arc<AtomicBool>,
+    techniques: Techniques,
+    seed: u64,
+    /// See [`Options::debug_solution`].
+    debug: Option<Vec<f64>>,
 }
 
 impl Task {
@@ -321,6 +327,9 @@ impl Run<'_> {
             grid,
             clock: self.clock,
             abandoned: Arc::clone(&abandoned),
+            techniques: options.techniques,
+            seed: options.seed,
+            debug: options.debug_solution.clone(),
         };
         let engine = options.engine;
         let (outbox, inbox) = mailbox();
@@ -329,9 +338,8 @@ impl Run<'_> {
             .spawn(move || {
                 let mut send = |report| outbox.send(report);
                 match engine {
-                    // The own engine is a later addition; until then both
-                    // names run the same one.
-                    Engine::Branchcut | Engine::Microlp => microlp::run(task, &mut send),
+                    Engine::Branchcut => own::run(task, &mut send),
+                    Engine::Microlp => microlp::run(task, &mut send),
                 }
             });
         if let Err(error) = spawned {

@@ -39,7 +39,9 @@ pub(crate) enum Reason {
     Clique(Index),
     /// A learned conflict.
     Conflict(Index),
-    /// Something that cannot be explained by bounds (reduced costs).
+    /// The reduced costs of a relaxation.
+    ReducedCost,
+    /// Something else that holds below the current level (strong branching).
     Other,
 }
 

@@ -1,0 +1,204 @@
+//! The root: relaxation, rounds of cuts, heuristics, restart.
+//!
+//! A problem without integer columns ends here: the relaxation is the answer.
+
+use super::Ending;
+use super::node::Node;
+use super::process::{Relaxed, slack_basis};
+use super::tree::{RootProof, Tree};
+use crate::lp::{LpLimits, LpStatus};
+use crate::technique::Technique;
+use crate::work::Budget;
+
+/// Share of the integer columns that, newly fixed at the root, is worth
+/// presolving again.
+const RESTART_SHARE: f64 = 0.2;
+
+/// What is to be done after the root.
+pub(super) enum Rooted {
+    /// Presolve again.
+    Restart,
+    /// Nothing is left.
+    Done,
+    /// Branch.
+    Node(Node),
+}
+
+impl Tree<'_> {
+    /// Solves the root.
+    pub(super) fn root(&mut self, budget: &mut Budget) -> Result<Rooted, Ending> {
+        let has_integers = self.mip.integers() > 0;
+        if has_integers && !self.propagate(budget) {
+            if budget.is_over() {
+                return Err(Ending::Stopped);
+            }
+            return self.close(budget);
+        }
+        self.domain.refresh();
+        self.sync_bounds();
+        if has_integers {
+            self.carry.progress.nodes += 1;
+            self.tree_nodes += 1;
+        }
+        let before = budget.ticks();
+        let bound = match self.root_relaxation(has_integers, budget)? {
+            Relaxed::Pruned(bound) => {
+                if self.carry.best.is_none() && !self.limit.is_finite() {
+                    self.current_bound = f64::INFINITY;
+                    self.carry.progress.bound = f64::INFINITY;
+                    self.commit(budget)?;
+                    return Err(Ending::Infeasible);
+                }
+                self.finish(bound);
+                return self.close(budget);
+            }
+            Relaxed::Unsolved if has_integers => {
+                self.x.clear();
+                self.commit(budget)?;
+                return Ok(Rooted::Node(self.root_node(f64::NEG_INFINITY)));
+            }
+            Relaxed::Unsolved => return Err(Ending::Trouble),
+            Relaxed::Open(bound) => bound,
+        };
+        self.root_ticks = budget.ticks() - before;
+        self.listener.root_solved();
+        self.current_bound = bound;
+        self.root_x = self.x.clone();
+        if !has_integers {
+            return self.finish_linear(bound, budget);
+        }
+        let integers = self.unfixed();
+        self.prove_root(bound);
+        self.offer_integral();
+        self.commit(budget)?;
+        if self.is_root_stale && !self.refresh_root() {
+            return self.close(budget);
+        }
+        self.sync_bounds();
+        if self.may_restart
+            && self.params.techniques.has(Technique::Restarts)
+            && self.is_much_fixed(integers)
+        {
+            return Ok(Rooted::Restart);
+        }
+        Ok(Rooted::Node(self.root_node(self.current_bound)))
+    }
+
+    fn root_node(&self, bound: f64) -> Node {
+        Node {
+            bound,
+            estimate: bound,
+            path: None,
+            basis: None,
+            origin: None,
+        }
+    }
+
+    /// Nothing is left of the tree.
+    fn close(&mut self, budget: &mut Budget) -> Result<Rooted, Ending> {
+        self.check_debug("root");
+        let is_infeasible = self.carry.best.is_none() && !self.limit.is_finite();
+        self.finish(self.limit);
+        self.current_bound = f64::INFINITY;
+        self.commit(budget)?;
+        if is_infeasible {
+            Err(Ending::Infeasible)
+        } else {
+            Ok(Rooted::Done)
+        }
+    }
+
+    /// The root relaxation, where an unbounded one is told from trouble.
+    fn root_relaxation(
+        &mut self,
+        has_integers: bool,
+        budget: &mut Budget,
+    ) -> Result<Relaxed, Ending> {
+        let limits = LpLimits::default();
+        let before = self.lp.iterations();
+        let mut status = self.lp.solve(&limits, budget);
+        if status == LpStatus::Trouble && !budget.is_over() {
+            self.lp.set_basis(&slack_basis(&self.lp));
+            status = self.lp.solve(&limits, budget);
+        }
+        self.carry.progress.lp_iterations += self.lp.iterations().saturating_sub(before);
+        match status {
+            LpStatus::Stopped => Err(Ending::Stopped),
+            LpStatus::Unbounded => {
+                self.carry.progress.steps += 1;
+                if budget.is_over() {
+                    return Err(Ending::Stopped);
+                }
+                self.listener.step(&self.carry.progress);
+                Err(Ending::UnboundedRelaxation)
+            }
+            LpStatus::Infeasible => Ok(Relaxed::Pruned(self.limit)),
+            LpStatus::Optimal if has_integers => self.relax(self.current_bound, budget),
+            LpStatus::Optimal => {
+                self.x.clear();
+                self.x.extend_from_slice(self.lp.x());
+                Ok(Relaxed::Open(self.proved_bound(self.current_bound)))
+            }
+            LpStatus::Cutoff | LpStatus::IterationLimit | LpStatus::Trouble => {
+                Ok(Relaxed::Unsolved)
+            }
+        }
+    }
+
+    /// A linear program: its optimum is the answer.
+    fn finish_linear(&mut self, bound: f64, budget: &mut Budget) -> Result<Rooted, Ending> {
+        let x = std::mem::take(&mut self.x);
+        let objective = self.lp.objective() + self.mip.offset;
+        if objective < self.limit && !self.offer(&x, "relaxation") {
+            self.carry.unresolved += 1;
+        }
+        self.finish(bound);
+        self.current_bound = f64::INFINITY;
+        self.commit(budget)?;
+        Ok(Rooted::Done)
+    }
+
+    /// Offers the relaxation's point where it is integral.
+    fn offer_integral(&mut self) {
+        if self.fractional.is_empty() {
+            let mut point = self.x.clone();
+            for (value, &integer) in point.iter_mut().zip(&self.mip.integer) {
+                if integer {
+                    *value = value.round();
+                }
+            }
+            self.offer(&point, "relaxation");
+        }
+    }
+
+    /// Keeps the relaxation's proof if it is the best so far.
+    pub(super) fn prove_root(&mut self, bound: f64) {
+        if self
+            .root_proof
+            .as_ref()
+            .is_none_or(|proof| bound > proof.bound)
+        {
+            self.root_proof = Some(RootProof {
+                bound,
+                reduced_costs: self.lp.reduced_costs().to_vec(),
+                lower: self.domain.lower().to_vec(),
+                upper: self.domain.upper().to_vec(),
+            });
+            self.is_root_stale |= self.limit.is_finite();
+        }
+    }
+
+    /// Integer columns with a choice.
+    fn unfixed(&self) -> usize {
+        (0..self.mip.columns())
+            .filter(|&j| self.mip.integer[j] && !self.domain.is_fixed(j))
+            .count()
+    }
+
+    fn is_much_fixed(&self, before: usize) -> bool {
+        let fixed = before - self.unfixed().min(before);
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let share = fixed as f64 / before.max(1) as f64;
+        fixed > 0 && share >= RESTART_SHARE
+    }
+}
