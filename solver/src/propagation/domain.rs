@@ -21,6 +21,7 @@ use std::sync::Arc;
 use crate::mip::Mip;
 use crate::propagation::rows::Activity;
 use crate::sparse::{Index, index};
+use crate::structure::{Cliques, Literal};
 use crate::tol;
 use crate::work::Budget;
 
@@ -88,6 +89,7 @@ pub(crate) struct Domain {
     pub(super) crossed: Option<Index>,
     changed: Vec<Index>,
     is_changed: Vec<bool>,
+    cliques: Option<Arc<Cliques>>,
 }
 
 impl Domain {
@@ -117,6 +119,7 @@ impl Domain {
             crossed: None,
             changed: Vec::new(),
             is_changed: vec![false; columns],
+            cliques: None,
             mip,
         };
         domain.refresh();
@@ -124,6 +127,11 @@ impl Domain {
             domain.enqueue(row);
         }
         domain
+    }
+
+    /// Propagates through `cliques` too, from now on.
+    pub(crate) fn set_cliques(&mut self, cliques: Arc<Cliques>) {
+        self.cliques = Some(cliques);
     }
 
     /// Computes every activity anew from the bounds.
@@ -382,7 +390,10 @@ impl Domain {
         let mut next = 0;
         while self.conflict.is_none() {
             if self.head < self.trail.len() {
+                let change = self.trail[self.head];
                 self.head += 1;
+                let touched = self.propagate_cliques(change);
+                budget.spend_entries(touched);
                 continue;
             }
             if next == self.queue.len() || visits > limit || budget.is_over() {
@@ -404,6 +415,37 @@ impl Domain {
             self.forget();
         }
         self.conflict.is_none()
+    }
+
+    /// A binary column took a value: the other literals of the cliques that
+    /// this makes full are false. The entries touched.
+    fn propagate_cliques(&mut self, change: Change) -> usize {
+        let j = change.column as usize;
+        if self.cliques.is_none() || !self.mip.is_binary(j) {
+            return 0;
+        }
+        let Some(cliques) = self.cliques.clone() else {
+            return 0;
+        };
+        // An upper bound of 0 makes the complement true.
+        let literal = Literal::new(j, change.is_upper);
+        let mut touched = 0;
+        for &c in cliques.of_literal(literal) {
+            let literals = cliques.literals(c as usize);
+            touched += literals.len();
+            for &other in literals {
+                if other == literal {
+                    continue;
+                }
+                let k = other.column();
+                let is_upper = !other.is_complemented();
+                let value = if is_upper { 0.0 } else { 1.0 };
+                if !self.tighten(k, is_upper, value, Reason::Clique(c)) {
+                    return touched;
+                }
+            }
+        }
+        touched
     }
 
     /// Takes what is on the trail as given; only at level 0.

@@ -239,7 +239,14 @@ pub(crate) fn search(
             layers: &layers,
         };
         let is_last = carry.restarts >= RESTARTS;
-        let mut tree = Tree::new(Arc::new(mip), params, carry, !is_last, &mut restoring);
+        let mut tree = Tree::new(
+            Arc::new(mip),
+            params,
+            carry,
+            !is_last,
+            &mut restoring,
+            budget,
+        );
         let ending = tree.run(budget);
         let (after, tightened) = tree.into_parts();
         carry = after;
@@ -272,7 +279,14 @@ fn plain(
         restarts: 0,
         tick_end: budget.ticks().saturating_add(params.ticks),
     };
-    let mut tree = Tree::new(Arc::new(mip.clone()), params, carry, false, listener);
+    let mut tree = Tree::new(
+        Arc::new(mip.clone()),
+        params,
+        carry,
+        false,
+        listener,
+        budget,
+    );
     let ending = match tree.run(budget) {
         tree::TreeEnding::End(ending) => ending,
         tree::TreeEnding::Restart => Ending::Trouble,

@@ -6,13 +6,39 @@ use super::Ending;
 use super::node::Node;
 use super::process::{Relaxed, slack_basis};
 use super::tree::{RootProof, Tree};
-use crate::lp::{LpLimits, LpStatus};
+use crate::cuts::{Cut, LoopControl, Relaxation, lp_rows};
+use crate::lp::{LpLimits, LpStatus, VarStatus};
 use crate::technique::Technique;
 use crate::work::Budget;
 
 /// Share of the integer columns that, newly fixed at the root, is worth
 /// presolving again.
 const RESTART_SHARE: f64 = 0.2;
+
+/// Solves for which a cut may be idle before it goes.
+const CUT_AGE: u32 = 3;
+
+/// How often in a row the root's bounds are tightened.
+const TIGHTENINGS: u32 = 5;
+
+/// The techniques that separate.
+const SEPARATORS: [Technique; 7] = [
+    Technique::Gomory,
+    Technique::Cmir,
+    Technique::KnapsackCover,
+    Technique::FlowCover,
+    Technique::CliqueCuts,
+    Technique::ZeroHalf,
+    Technique::ImpliedBound,
+];
+
+/// What is left of the root after its bounds were tightened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tightened {
+    Empty,
+    Solved,
+    Unsolved,
+}
 
 /// What is to be done after the root.
 pub(super) enum Rooted {
@@ -71,10 +97,9 @@ impl Tree<'_> {
         self.prove_root(bound);
         self.offer_integral();
         self.commit(budget)?;
-        if self.is_root_stale && !self.refresh_root() {
+        if !self.separate(budget)? {
             return self.close(budget);
         }
-        self.sync_bounds();
         if self.may_restart
             && self.params.techniques.has(Technique::Restarts)
             && self.is_much_fixed(integers)
@@ -82,6 +107,133 @@ impl Tree<'_> {
             return Ok(Rooted::Restart);
         }
         Ok(Rooted::Node(self.root_node(self.current_bound)))
+    }
+
+    /// Rounds of cuts while they pay; false if nothing is left.
+    fn separate(&mut self, budget: &mut Budget) -> Result<bool, Ending> {
+        if !SEPARATORS
+            .iter()
+            .any(|&separator| self.params.techniques.has(separator))
+        {
+            return self
+                .tighten_root(budget)
+                .map(|rooted| rooted != Tightened::Empty);
+        }
+        let mut control = LoopControl::new(self.lp.objective());
+        loop {
+            match self.tighten_root(budget)? {
+                Tightened::Empty => return Ok(false),
+                Tightened::Unsolved => break,
+                Tightened::Solved => {}
+            }
+            if self.fractional.is_empty() {
+                break;
+            }
+            let cuts = self.separation.round(
+                &mut Relaxation {
+                    mip: &self.mip,
+                    lp: &mut self.lp,
+                    lower: self.domain.lower(),
+                    upper: self.domain.upper(),
+                    is_local: false,
+                    cliques: &self.cliques,
+                    variable_bounds: &self.variable_bounds,
+                    is_root: true,
+                    depth: 0,
+                    known: self.incumbent.as_ref().map(|(x, _)| x.as_slice()),
+                },
+                budget,
+            );
+            if budget.is_over() {
+                return Err(Ending::Stopped);
+            }
+            if cuts.is_empty() {
+                break;
+            }
+            self.check_debug_cuts(&cuts);
+            self.lp.add_rows(&lp_rows(&cuts));
+            match self.relax(self.current_bound, budget)? {
+                Relaxed::Pruned(bound) => {
+                    self.finish(bound);
+                    return Ok(false);
+                }
+                Relaxed::Unsolved => {
+                    // Back to the problem's own rows.
+                    self.drop_cuts(|row, rows| row < rows);
+                    break;
+                }
+                Relaxed::Open(bound) => {
+                    self.current_bound = bound;
+                    self.prove_root(bound);
+                    self.offer_integral();
+                }
+            }
+            let objective = self.lp.objective();
+            if let Some(keep) = self.separation.purge(&self.lp, self.mip.rows(), CUT_AGE) {
+                self.lp.delete_rows(&keep);
+            }
+            self.commit(budget)?;
+            if !control.goes_on(objective, self.lp_cutoff()) {
+                break;
+            }
+        }
+        // The tree carries no cut that is idle.
+        match self.tighten_root(budget)? {
+            Tightened::Empty => return Ok(false),
+            Tightened::Unsolved => {}
+            Tightened::Solved => {
+                let rows = &self.lp.basis().rows;
+                self.drop_cuts(|row, own| row < own || rows[row] != VarStatus::Basic);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Deletes the rows of the LP that `keep` (row, own rows) does not want.
+    fn drop_cuts(&mut self, keep: impl Fn(usize, usize) -> bool) {
+        let own = self.mip.rows();
+        let keep: Vec<bool> = (0..self.lp.rows()).map(|row| keep(row, own)).collect();
+        if keep.contains(&false) {
+            self.lp.delete_rows(&keep);
+        }
+    }
+
+    /// After the incumbent or the proof improved: tightens the root's bounds
+    /// and solves again where that cuts off the relaxation's point.
+    fn tighten_root(&mut self, budget: &mut Budget) -> Result<Tightened, Ending> {
+        for _ in 0..TIGHTENINGS {
+            if self.is_root_stale && !self.refresh_root() {
+                return Ok(Tightened::Empty);
+            }
+            self.sync_bounds();
+            match self.relax(self.current_bound, budget)? {
+                Relaxed::Pruned(bound) => {
+                    self.finish(bound);
+                    return Ok(Tightened::Empty);
+                }
+                Relaxed::Unsolved => return Ok(Tightened::Unsolved),
+                Relaxed::Open(bound) => {
+                    self.current_bound = bound;
+                    self.prove_root(bound);
+                    self.offer_integral();
+                }
+            }
+            if !self.is_root_stale {
+                break;
+            }
+        }
+        Ok(Tightened::Solved)
+    }
+
+    /// Panics if a cut loses the debug solution.
+    fn check_debug_cuts(&self, cuts: &[Cut]) {
+        if let Some(debug) = &self.carry.debug
+            && debug.len() == self.mip.columns()
+            && self.mip.objective(debug) < self.limit
+            && let Some(cut) = cuts.iter().find(|cut| cut.violates(debug))
+        {
+            panic!("a cut loses the debug solution: {cut:?}");
+        }
     }
 
     fn root_node(&self, bound: f64) -> Node {

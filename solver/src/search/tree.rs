@@ -17,9 +17,11 @@ use super::open::{Open, Ticket};
 use super::root::Rooted;
 use super::{Carry, Ending, Listener, SearchParams};
 use crate::branching::{Pseudocosts, Reliability};
+use crate::cuts::Separation;
 use crate::lp::Lp;
 use crate::mip::Mip;
 use crate::propagation::{Domain, Reason};
+use crate::structure::{Cliques, VariableBounds};
 use crate::technique::Technique;
 use crate::work::Budget;
 
@@ -64,6 +66,9 @@ pub(super) struct Tree<'a> {
     pub(super) domain: Domain,
     pub(super) pseudocosts: Pseudocosts,
     pub(super) reliability: Reliability,
+    pub(super) separation: Separation,
+    pub(super) cliques: Arc<Cliques>,
+    pub(super) variable_bounds: VariableBounds,
     pub(super) lattice: Option<Lattice>,
     /// Best point in this tree's space, with its objective.
     pub(super) incumbent: Option<(Vec<f64>, f64)>,
@@ -104,13 +109,20 @@ impl<'a> Tree<'a> {
         carry: Carry,
         may_restart: bool,
         listener: &'a mut dyn Listener,
+        budget: &mut Budget,
     ) -> Self {
+        let cliques = Arc::new(Cliques::of(&mip, budget));
+        let variable_bounds = VariableBounds::of(&mip, budget);
         let lattice = Lattice::coarser(params.lattice, Lattice::of(&mip));
         let lp = Lp::new(&mip);
-        let domain = Domain::new(Arc::clone(&mip));
+        let mut domain = Domain::new(Arc::clone(&mip));
+        domain.set_cliques(Arc::clone(&cliques));
         let mut tree = Self {
             pseudocosts: Pseudocosts::new(mip.columns()),
             reliability: Reliability::default(),
+            separation: Separation::new(params.techniques, &mip),
+            cliques,
+            variable_bounds,
             mip,
             params,
             listener,
@@ -184,7 +196,10 @@ impl<'a> Tree<'a> {
         };
         if self.carry.best.is_none_or(|best| objective < best) {
             self.carry.best = Some(objective);
-            self.incumbent = Some((x.to_vec(), objective));
+            // A point that was taken in a repaired form is none of this problem.
+            if self.mip.is_feasible(x) {
+                self.incumbent = Some((x.to_vec(), objective));
+            }
             self.set_limit(objective);
             let pruned = self.open.prune(self.limit);
             self.finish(pruned);
