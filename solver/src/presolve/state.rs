@@ -104,13 +104,17 @@ impl Activity {
         }
     }
 
-    fn add_low(&mut self, term: f64, sign: f64) {
-        if self.is_stale {
-            return;
+    /// A difference: nothing where the row is to be summed again anyway.
+    fn move_low(&mut self, term: f64, sign: f64) {
+        if !self.is_stale {
+            self.add_low(term, sign);
+            self.is_stale |= term.is_finite() && term.abs() > LARGE_TERM && term.fract() != 0.0;
         }
+    }
+
+    fn add_low(&mut self, term: f64, sign: f64) {
         if term.is_finite() {
             self.low += sign * term;
-            self.is_stale |= term.abs() > LARGE_TERM && term.fract() != 0.0;
         } else if sign > 0.0 {
             self.low_open += 1;
         } else {
@@ -118,13 +122,17 @@ impl Activity {
         }
     }
 
-    fn add_high(&mut self, term: f64, sign: f64) {
-        if self.is_stale {
-            return;
+    /// A difference: nothing where the row is to be summed again anyway.
+    fn move_high(&mut self, term: f64, sign: f64) {
+        if !self.is_stale {
+            self.add_high(term, sign);
+            self.is_stale |= term.is_finite() && term.abs() > LARGE_TERM && term.fract() != 0.0;
         }
+    }
+
+    fn add_high(&mut self, term: f64, sign: f64) {
         if term.is_finite() {
             self.high += sign * term;
-            self.is_stale |= term.abs() > LARGE_TERM && term.fract() != 0.0;
         } else if sign > 0.0 {
             self.high_open += 1;
         } else {
@@ -373,11 +381,11 @@ impl<'a> State<'a> {
             if self.is_row[i] {
                 let activity = &mut self.activity[i];
                 if a > 0.0 {
-                    activity.add_low(a * old, -1.0);
-                    activity.add_low(a * bound, 1.0);
+                    activity.move_low(a * old, -1.0);
+                    activity.move_low(a * bound, 1.0);
                 } else {
-                    activity.add_high(a * old, -1.0);
-                    activity.add_high(a * bound, 1.0);
+                    activity.move_high(a * old, -1.0);
+                    activity.move_high(a * bound, 1.0);
                 }
                 activity.count();
                 self.row_queue.add(i);
@@ -414,11 +422,11 @@ impl<'a> State<'a> {
             if self.is_row[i] {
                 let activity = &mut self.activity[i];
                 if a > 0.0 {
-                    activity.add_high(a * old, -1.0);
-                    activity.add_high(a * bound, 1.0);
+                    activity.move_high(a * old, -1.0);
+                    activity.move_high(a * bound, 1.0);
                 } else {
-                    activity.add_low(a * old, -1.0);
-                    activity.add_low(a * bound, 1.0);
+                    activity.move_low(a * old, -1.0);
+                    activity.move_low(a * bound, 1.0);
                 }
                 activity.count();
                 self.row_queue.add(i);
@@ -460,8 +468,8 @@ impl<'a> State<'a> {
                 continue;
             }
             let activity = &mut self.activity[i];
-            activity.add_low(least(a, self.lower[j], self.upper[j]), -1.0);
-            activity.add_high(most(a, self.lower[j], self.upper[j]), -1.0);
+            activity.move_low(least(a, self.lower[j], self.upper[j]), -1.0);
+            activity.move_high(most(a, self.lower[j], self.upper[j]), -1.0);
             activity.count();
             self.row_len[i] -= 1;
             self.row_lower[i] = moved(self.row_lower[i], a * value);

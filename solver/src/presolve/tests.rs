@@ -186,6 +186,10 @@ fn random(random: &mut Random) -> Mip {
                 }
             }
         }
+        if random.chance(5) {
+            // Large and no integers.
+            terms.iter_mut().for_each(|term| term.1 *= 12_345.678);
+        }
         let at: f64 = terms.iter().map(|&(j, a)| a * witness[j as usize]).sum();
         let shift = if random.chance(80) {
             0.0
