@@ -74,28 +74,44 @@ impl Matrix {
     /// The same entries by minor index, of which there are `minors`. Within
     /// each vector of the result, indices ascend.
     pub(crate) fn transpose(&self, minors: usize) -> Self {
-        let mut start = vec![0_usize; minors + 1];
+        let mut result = Self::default();
+        self.transpose_into(minors, &mut result);
+        result
+    }
+
+    /// [`Matrix::transpose`] into the memory of `result`.
+    pub(crate) fn transpose_into(&self, minors: usize, result: &mut Self) {
+        let Self {
+            start,
+            indices,
+            values,
+        } = result;
+        start.clear();
+        start.resize(minors + 2, 0);
         for &minor in &self.indices {
-            start[minor as usize + 1] += 1;
+            start[minor as usize + 2] += 1;
         }
         for minor in 0..minors {
-            start[minor + 1] += start[minor];
+            start[minor + 2] += start[minor + 1];
         }
-        let mut next = start.clone();
-        let mut indices = vec![0; self.indices.len()];
-        let mut values = vec![0.0; self.values.len()];
+        indices.resize(self.indices.len(), 0);
+        values.resize(self.values.len(), 0.0);
         for major in 0..self.len() {
             for (minor, value) in self.iter(major) {
-                let at = next[minor];
-                next[minor] += 1;
+                // One place on: the starts are shifted until all is placed.
+                let at = start[minor + 1];
+                start[minor + 1] += 1;
                 indices[at] = index(major);
                 values[at] = value;
             }
         }
-        Self {
-            start,
-            indices,
-            values,
-        }
+        start.pop();
+    }
+
+    /// Without vectors; keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.start.truncate(1);
+        self.indices.clear();
+        self.values.clear();
     }
 }

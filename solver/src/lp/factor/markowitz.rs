@@ -19,7 +19,7 @@
 
 use super::triangular::NONE;
 use super::{BasisColumns, Factor, Factored};
-use crate::sparse::{Index, index};
+use crate::sparse::{Index, Matrix, index};
 use crate::work::Budget;
 
 /// Absolute: entries below this are round-off of the elimination.
@@ -88,9 +88,65 @@ impl Counts {
     }
 }
 
+/// Singletons smaller than this times their column's largest active entry wait
+/// for the threshold test.
+const SINGLETON: f64 = 1e-3;
+
+/// A line with one active entry.
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    Column(Index),
+    Row(Index),
+}
+
+/// The whole matrix, and how much of it is active.
+#[derive(Clone, Debug, Default)]
+struct Singletons {
+    /// By position, and the pattern by row.
+    entries: Matrix,
+    pattern: Matrix,
+    column_count: Vec<u32>,
+    row_count: Vec<u32>,
+    queue: Vec<Line>,
+}
+
+impl Singletons {
+    fn load(&mut self, m: usize, columns: &dyn BasisColumns) {
+        self.entries.clear();
+        self.row_count.clear();
+        self.row_count.resize(m, 0);
+        self.column_count.clear();
+        self.queue.clear();
+        let mut column = Vec::new();
+        for position in 0..m {
+            column.clear();
+            columns.column(position, &mut |row, value| {
+                if value.abs() > DROP {
+                    column.push((index(row), value));
+                    self.row_count[row] += 1;
+                }
+            });
+            self.column_count.push(index(column.len()));
+            self.entries.push(column.iter().copied());
+        }
+        self.entries.transpose_into(m, &mut self.pattern);
+        for line in 0..m {
+            if self.row_count[line] == 1 {
+                self.queue.push(Line::Row(index(line)));
+            }
+        }
+        for line in 0..m {
+            if self.column_count[line] == 1 {
+                self.queue.push(Line::Column(index(line)));
+            }
+        }
+    }
+}
+
 /// What a factorisation needs beyond its result; kept to spare allocations.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
+    singletons: Singletons,
     /// Active entries by position.
     columns: Vec<Vec<(Index, f64)>>,
     /// Active positions by row; may list a position whose entry was dropped.
@@ -145,30 +201,15 @@ impl Factor {
     ) -> Factored {
         let m = self.m;
         let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.reset(m);
         self.begin();
-        let mut entries = 0;
-        for position in 0..m {
-            let column = &mut scratch.columns[position];
-            columns.column(position, &mut |row, value| {
-                if value.abs() > DROP {
-                    column.push((index(row), value));
-                }
-            });
-            entries += column.len();
-            for &(row, _) in &scratch.columns[position] {
-                scratch.rows[row as usize].push(index(position));
-            }
-            scratch.measure(position);
+        scratch.singletons.load(m, columns);
+        budget.spend_entries(scratch.singletons.entries.nonzeros());
+        let pivots = self.take_singletons(&mut scratch.singletons);
+        let mut result = Factored::Ok;
+        if pivots < m {
+            self.load_nucleus(&mut scratch);
+            result = self.eliminate(&mut scratch, m - pivots, budget);
         }
-        budget.spend_entries(entries);
-        for line in 0..m {
-            let count = scratch.columns[line].len();
-            scratch.by_column.insert(line, count);
-            let count = scratch.rows[line].len();
-            scratch.by_row.insert(line, count);
-        }
-        let result = self.eliminate(&mut scratch, budget);
         if result == Factored::Ok {
             self.finish();
         }
@@ -176,9 +217,125 @@ impl Factor {
         result
     }
 
-    fn eliminate(&mut self, s: &mut Scratch, budget: &mut Budget) -> Factored {
+    /// Pivots on columns and rows with one active entry, while there are any.
+    /// Their elimination changes no value, so the matrix stays as it is and
+    /// only counts move. Number of pivots.
+    fn take_singletons(&mut self, s: &mut Singletons) -> usize {
+        let mut pivots = 0;
+        while let Some(line) = s.queue.pop() {
+            // The pivot's row and position.
+            let (row, position) = match line {
+                Line::Column(position) => {
+                    let position = position as usize;
+                    if self.row_of[position] != NONE || s.column_count[position] != 1 {
+                        continue;
+                    }
+                    let active = |&&i: &&Index| self.position_of[i as usize] == NONE;
+                    let Some(&row) = s.entries.get(position).0.iter().find(active) else {
+                        continue;
+                    };
+                    (row as usize, position)
+                }
+                Line::Row(row) => {
+                    let row = row as usize;
+                    if self.position_of[row] != NONE || s.row_count[row] != 1 {
+                        continue;
+                    }
+                    let active = |&&p: &&Index| self.row_of[p as usize] == NONE;
+                    let Some(&position) = s.pattern.get(row).0.iter().find(active) else {
+                        continue;
+                    };
+                    (row, position as usize)
+                }
+            };
+            let pivot = s
+                .entries
+                .iter(position)
+                .find(|&(i, _)| i == row)
+                .map_or(0.0, |(_, a)| a);
+            let largest = s
+                .entries
+                .iter(position)
+                .filter(|&(i, _)| self.position_of[i] == NONE)
+                .fold(0.0_f64, |largest, (_, a)| largest.max(a.abs()));
+            if pivot.abs() < SINGULAR.max(SINGLETON * largest) {
+                continue;
+            }
+            pivots += 1;
+            self.position_of[row] = index(position);
+            self.row_of[position] = index(row);
+            self.order.push(index(row));
+            self.diagonal[row] = pivot;
+            let position_of = &self.position_of;
+            let is_above = |i: usize| position_of[i] != NONE && i != row;
+            self.upper_columns.set(
+                row,
+                s.entries
+                    .iter(position)
+                    .filter(|&(i, _)| is_above(i))
+                    .map(|(i, a)| (index(i), a)),
+            );
+            if s.column_count[position] > 1 {
+                self.lower_columns.set(
+                    row,
+                    s.entries
+                        .iter(position)
+                        .filter(|&(i, _)| position_of[i] == NONE)
+                        .map(|(i, a)| (index(i), a / pivot)),
+                );
+                self.lower_order.push(index(row));
+            }
+            for (i, _) in s.entries.iter(position) {
+                if self.position_of[i] == NONE {
+                    s.row_count[i] -= 1;
+                    if s.row_count[i] == 1 {
+                        s.queue.push(Line::Row(index(i)));
+                    }
+                }
+            }
+            for &other in s.pattern.get(row).0 {
+                let p = other as usize;
+                if self.row_of[p] == NONE {
+                    s.column_count[p] -= 1;
+                    if s.column_count[p] == 1 {
+                        s.queue.push(Line::Column(other));
+                    }
+                }
+            }
+        }
+        pivots
+    }
+
+    /// What the singletons left, as the active submatrix.
+    fn load_nucleus(&self, scratch: &mut Scratch) {
         let m = self.m;
-        let mut left = m;
+        scratch.reset(m);
+        for position in (0..m).filter(|&p| self.row_of[p] == NONE) {
+            for (i, a) in scratch.singletons.entries.iter(position) {
+                if self.position_of[i] == NONE {
+                    scratch.columns[position].push((index(i), a));
+                    scratch.rows[i].push(index(position));
+                } else {
+                    scratch.upper[position].push((index(i), a));
+                }
+            }
+            scratch.measure(position);
+        }
+        for line in 0..m {
+            if self.row_of[line] == NONE {
+                let count = scratch.columns[line].len();
+                scratch.by_column.insert(line, count);
+            }
+            if self.position_of[line] == NONE {
+                let count = scratch.rows[line].len();
+                scratch.by_row.insert(line, count);
+            }
+        }
+    }
+
+    /// Markowitz pivots on the nucleus, of which there must be `left`.
+    fn eliminate(&mut self, s: &mut Scratch, mut left: usize, budget: &mut Budget) -> Factored {
+        let m = self.m;
         while left > 0 {
             let Some((row, position)) = find_pivot(s, self.threshold) else {
                 break;
