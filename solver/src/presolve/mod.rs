@@ -13,9 +13,11 @@
 
 mod columns;
 mod dominated;
+mod integers;
 mod lines;
 mod parallel;
 mod postsolve;
+mod probing;
 mod rows;
 mod state;
 mod substitute;
@@ -123,6 +125,10 @@ const LEAST_TICKS: u64 = 200_000;
 /// Most rounds over everything.
 const ROUNDS: usize = 12;
 
+/// A round in which fewer reductions than this share of the columns (1 in so
+/// many) applied is the last one.
+const LEAST_SHARE: u64 = 500;
+
 /// Reduces `mip` by the techniques that are on.
 pub(crate) fn presolve(mip: &Mip, techniques: Techniques, budget: &mut Budget) -> Presolved {
     let mut state = State::new(mip, techniques, budget);
@@ -163,6 +169,20 @@ fn crossed(state: &State<'_>) -> Step {
 
 fn run(state: &mut State<'_>) -> Step {
     crossed(state)?;
+    compare(state)?;
+    if state.has(Technique::Probing) && !state.is_exhausted() {
+        let before = state.log.total();
+        probing::probe(state)?;
+        if state.log.total() > before {
+            compare(state)?;
+        }
+    }
+    integers::declare(state)?;
+    settle(state)
+}
+
+/// Rounds of looking at single and comparing whole rows and columns.
+fn compare(state: &mut State<'_>) -> Step {
     for _ in 0..ROUNDS {
         let before = state.log.total();
         settle(state)?;
@@ -176,11 +196,13 @@ fn run(state: &mut State<'_>) -> Step {
         if state.has(Technique::Dominated) {
             dominated::columns(state)?;
         }
-        if state.log.total() == before {
+        // On large problems a round must be worth its cost.
+        let least = 1 + state.is_column.len() as u64 / LEAST_SHARE;
+        if state.log.total() < before + least {
             break;
         }
     }
-    Ok(())
+    settle(state)
 }
 
 /// Looks at rows and columns until none waits.

@@ -438,13 +438,20 @@ impl<'a> State<'a> {
 
     /// Gives column `j` other bounds, wider ones perhaps.
     pub(super) fn set_bounds(&mut self, j: usize, lower: f64, upper: f64) -> Step {
+        let (old_lower, old_upper) = (self.lower[j], self.upper[j]);
         self.lower[j] = lower;
         self.upper[j] = upper;
         self.spend(self.columns.raw_len(j))?;
-        for &(i, _) in self.columns.get(j) {
-            if self.is_row[i as usize] {
-                self.activity[i as usize].is_stale = true;
-                self.row_queue.add(i as usize);
+        for &(i, a) in self.columns.get(j) {
+            let i = i as usize;
+            if self.is_row[i] {
+                let activity = &mut self.activity[i];
+                activity.move_low(least(a, old_lower, old_upper), -1.0);
+                activity.move_low(least(a, lower, upper), 1.0);
+                activity.move_high(most(a, old_lower, old_upper), -1.0);
+                activity.move_high(most(a, lower, upper), 1.0);
+                activity.count();
+                self.row_queue.add(i);
             }
         }
         self.column_queue.add(j);
