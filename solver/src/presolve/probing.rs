@@ -118,7 +118,12 @@ pub(super) fn probe(state: &mut State<'_>) -> Step {
                             || values.0.abs() <= LARGEST_VALUE && values.1.abs() <= LARGEST_VALUE;
                         if fits {
                             is_gone[y] = true;
-                            equal.push(Equal { y, x, at_zero: values.0, at_one: values.1 });
+                            equal.push(Equal {
+                                y,
+                                x,
+                                at_zero: values.0,
+                                at_one: values.1,
+                            });
                         }
                     } else if mip.integer[y] {
                         let (low, high) = (zero.0.min(one.0), zero.1.max(one.1));
@@ -149,7 +154,13 @@ pub(super) fn probe(state: &mut State<'_>) -> Step {
             state.drop_upper(original, domain.upper()[j])?;
         }
     }
-    for Equal { y, x, at_zero, at_one } in equal {
+    for Equal {
+        y,
+        x,
+        at_zero,
+        at_one,
+    } in equal
+    {
         let (y, x) = (kept[y] as usize, kept[x] as usize);
         if state.is_column[y] && state.is_column[x] {
             state.log.add(Count::ProbingEqual);
