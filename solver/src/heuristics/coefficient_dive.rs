@@ -9,11 +9,7 @@ use super::support::Locks;
 use crate::work::Budget;
 
 /// Dives from the context's relaxation.
-pub(super) fn run(
-    context: &mut Context<'_>,
-    ticks: u64,
-    budget: &mut Budget,
-) -> Option<Vec<f64>> {
+pub(super) fn run(context: &mut Context<'_>, ticks: u64, budget: &mut Budget) -> Option<Vec<f64>> {
     dive(context, &mut choose, ticks, budget)
 }
 

@@ -162,10 +162,9 @@ fn relax(context: &mut Context<'_>, end: u64, budget: &mut Budget) -> Option<boo
     match context.lp.solve(&limits, budget) {
         LpStatus::Optimal => Some(true),
         LpStatus::Infeasible | LpStatus::Cutoff => Some(false),
-        LpStatus::Unbounded
-        | LpStatus::IterationLimit
-        | LpStatus::Stopped
-        | LpStatus::Trouble => None,
+        LpStatus::Unbounded | LpStatus::IterationLimit | LpStatus::Stopped | LpStatus::Trouble => {
+            None
+        }
     }
 }
 

@@ -9,11 +9,7 @@ use super::dive::{Choice, dive};
 use crate::work::Budget;
 
 /// Dives from the context's relaxation; needs an incumbent.
-pub(super) fn run(
-    context: &mut Context<'_>,
-    ticks: u64,
-    budget: &mut Budget,
-) -> Option<Vec<f64>> {
+pub(super) fn run(context: &mut Context<'_>, ticks: u64, budget: &mut Budget) -> Option<Vec<f64>> {
     let incumbent = context.incumbent?.0.to_vec();
     let mut choose = |_: &Context<'_>, column: usize, value: f64| {
         let is_up = value < incumbent[column];

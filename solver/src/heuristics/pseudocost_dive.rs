@@ -13,11 +13,7 @@ use crate::work::Budget;
 const CLEAR: [f64; 2] = [0.3, 0.7];
 
 /// Dives from the context's relaxation.
-pub(super) fn run(
-    context: &mut Context<'_>,
-    ticks: u64,
-    budget: &mut Budget,
-) -> Option<Vec<f64>> {
+pub(super) fn run(context: &mut Context<'_>, ticks: u64, budget: &mut Budget) -> Option<Vec<f64>> {
     dive(context, &mut choose, ticks, budget)
 }
 

@@ -32,11 +32,7 @@ const LEAST_MOVES: usize = 100;
 const REST: usize = 5;
 
 /// Rounds the context's relaxation.
-pub(super) fn run(
-    context: &mut Context<'_>,
-    ticks: u64,
-    budget: &mut Budget,
-) -> Option<Vec<f64>> {
+pub(super) fn run(context: &mut Context<'_>, ticks: u64, budget: &mut Budget) -> Option<Vec<f64>> {
     let mip = &**context.mip;
     if context.lp.x().len() != mip.columns() {
         return None;
@@ -243,12 +239,7 @@ impl Shifting {
         best.map(|(_, _, j, value)| (j, value))
     }
 
-    fn best_repair(
-        &mut self,
-        mip: &Mip,
-        now: usize,
-        budget: &mut Budget,
-    ) -> Option<(usize, f64)> {
+    fn best_repair(&mut self, mip: &Mip, now: usize, budget: &mut Budget) -> Option<(usize, f64)> {
         let i = self.violated[now % self.violated.len()];
         self.weight[i] *= 1.0 + 1.0 / PATIENCE;
         let missing = if self.activity[i] < mip.row_lower[i] {

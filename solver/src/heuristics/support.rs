@@ -18,10 +18,8 @@ impl Locks {
     pub(super) fn of(mip: &Mip, j: usize) -> Self {
         let mut locks = Self::default();
         for (i, a) in mip.by_column.iter(j) {
-            let (has_lower, has_upper) = (
-                mip.row_lower[i].is_finite(),
-                mip.row_upper[i].is_finite(),
-            );
+            let (has_lower, has_upper) =
+                (mip.row_lower[i].is_finite(), mip.row_upper[i].is_finite());
             let (rising, falling) = if a > 0.0 {
                 (has_upper, has_lower)
             } else {
@@ -38,9 +36,7 @@ impl Locks {
 pub(super) fn fractional(mip: &Mip, x: &[f64]) -> Vec<(usize, f64)> {
     x.iter()
         .enumerate()
-        .filter(|&(j, &value)| {
-            mip.integer[j] && (value - value.round()).abs() > tol::INTEGRALITY
-        })
+        .filter(|&(j, &value)| mip.integer[j] && (value - value.round()).abs() > tol::INTEGRALITY)
         .map(|(j, &value)| (j, value))
         .collect()
 }
