@@ -2,10 +2,15 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "test code"
 )]
+
+mod random;
 
 use std::path::Path;
 use std::time::Instant;
@@ -70,6 +75,32 @@ fn netlib() {
         if !good {
             bad.push(fields[0].to_owned());
         }
+    }
+    assert!(bad.is_empty(), "{bad:?}");
+}
+
+/// Models without an optimum; the answers are for the relaxation where that
+/// has none either.
+#[test]
+fn no_optimum() {
+    let Some(folder) = corpus("no_optimum") else { return };
+    let folder = folder.join("../infeasible");
+    let text = std::fs::read_to_string(folder.join("reference.csv")).unwrap();
+    let mut bad = Vec::new();
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let model = crate::io::read_path(&folder.join(format!("{}.mps.gz", fields[0]))).unwrap();
+        let mip = Mip::of(&model);
+        let mut lp = Lp::new(&mip);
+        let status = lp.solve(&LpLimits::default(), &mut Budget::unlimited());
+        println!("{} {status:?} {} iterations, catalogue: {}", fields[0], lp.iterations(), fields[6]);
+        let good = match status {
+            LpStatus::Infeasible => fields[6] == "infeasible",
+            LpStatus::Unbounded => fields[6] == "unbounded",
+            LpStatus::Optimal => mip.integers() > 0,
+            _ => false,
+        };
+        if !good { bad.push(fields[0].to_owned()); }
     }
     assert!(bad.is_empty(), "{bad:?}");
 }
