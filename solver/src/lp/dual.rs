@@ -213,7 +213,7 @@ impl State {
                 .spend_entries(2 * length(&self.column) + length(&self.rho));
             match self
                 .factor
-                .update(p.try_into().unwrap_or(usize::MAX), by_column)
+                .update(p, by_column)
             {
                 Updated::Ok => self.updates += 1,
                 Updated::Unstable | Updated::Full => self.updates = params::UPDATES,

@@ -157,7 +157,7 @@ impl State {
                 .spend_entries(2 * length(&self.column) + 2 * self.row.index.len());
             match self
                 .factor
-                .update(p.try_into().unwrap_or(usize::MAX), by_column)
+                .update(p, by_column)
             {
                 Updated::Ok => self.updates += 1,
                 Updated::Unstable | Updated::Full => self.updates = params::UPDATES,

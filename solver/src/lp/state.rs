@@ -387,13 +387,13 @@ impl State {
                 Factored::Singular { replacements } => {
                     for (p, row) in replacements {
                         let (old, new) =
-                            (self.head[p as usize] as usize, problem.n() + row as usize);
+                            (self.head[p] as usize, problem.n() + row as usize);
                         self.leave(
                             old,
-                            nearest(self.xb[p as usize], self.lower[old], self.upper[old]),
+                            nearest(self.xb[p], self.lower[old], self.upper[old]),
                         );
-                        self.enter(new, p as usize);
-                        self.weight[p as usize] = 1.0;
+                        self.enter(new, p);
+                        self.weight[p] = 1.0;
                     }
                     self.is_primal_stale = true;
                     self.is_dual_stale = true;
