@@ -211,10 +211,7 @@ impl State {
             run.iterations += 1;
             run.budget
                 .spend_entries(2 * length(&self.column) + length(&self.rho));
-            match self
-                .factor
-                .update(p, by_column)
-            {
+            match self.factor.update(p, by_column) {
                 Updated::Ok => self.updates += 1,
                 Updated::Unstable | Updated::Full => self.updates = params::UPDATES,
             }

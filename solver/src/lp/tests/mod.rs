@@ -90,7 +90,9 @@ fn netlib() {
 /// has none either.
 #[test]
 fn no_optimum() {
-    let Some(folder) = corpus("no_optimum") else { return };
+    let Some(folder) = corpus("no_optimum") else {
+        return;
+    };
     let folder = folder.join("../infeasible");
     let text = std::fs::read_to_string(folder.join("reference.csv")).unwrap();
     let mut bad = Vec::new();
@@ -100,14 +102,21 @@ fn no_optimum() {
         let mip = Mip::of(&model);
         let mut lp = Lp::new(&mip);
         let status = lp.solve(&LpLimits::default(), &mut Budget::unlimited());
-        println!("{} {status:?} {} iterations, catalogue: {}", fields[0], lp.iterations(), fields[6]);
+        println!(
+            "{} {status:?} {} iterations, catalogue: {}",
+            fields[0],
+            lp.iterations(),
+            fields[6]
+        );
         let good = match status {
             LpStatus::Infeasible => fields[6] == "infeasible",
             LpStatus::Unbounded => fields[6] == "unbounded",
             LpStatus::Optimal => mip.integers() > 0,
             _ => false,
         };
-        if !good { bad.push(fields[0].to_owned()); }
+        if !good {
+            bad.push(fields[0].to_owned());
+        }
     }
     assert!(bad.is_empty(), "{bad:?}");
 }

@@ -125,14 +125,24 @@ fn held(lp: &Lp) -> Mip {
 fn feasible(mip: &Mip, x: &[f64]) -> Result<(), String> {
     for j in 0..mip.columns() {
         if !(x[j] >= mip.lower[j] - 2e-7 && x[j] <= mip.upper[j] + 2e-7) {
-            return Err(format!("column {j}: {} in {} {}", x[j], mip.lower[j], mip.upper[j]));
+            return Err(format!(
+                "column {j}: {} in {} {}",
+                x[j], mip.lower[j], mip.upper[j]
+            ));
         }
     }
     for i in 0..mip.rows() {
         let activity = mip.activity(i, x);
-        let slack = 2e-7 * mip.by_row.iter(i).fold(1.0, |s: f64, (j, a)| s.max((a * x[j]).abs()));
+        let slack = 2e-7
+            * mip
+                .by_row
+                .iter(i)
+                .fold(1.0, |s: f64, (j, a)| s.max((a * x[j]).abs()));
         if !(activity >= mip.row_lower[i] - slack && activity <= mip.row_upper[i] + slack) {
-            return Err(format!("row {i}: {activity} in {} {}", mip.row_lower[i], mip.row_upper[i]));
+            return Err(format!(
+                "row {i}: {activity} in {} {}",
+                mip.row_lower[i], mip.row_upper[i]
+            ));
         }
     }
     Ok(())
@@ -165,7 +175,15 @@ fn proved(lp: &Lp, status: LpStatus) -> Result<(), String> {
             }
             for i in 0..mip.rows() {
                 let y = lp.duals()[i];
-                sign("row", i, y, mip.activity(i, lp.x()), mip.row_lower[i], mip.row_upper[i], 1.0)?;
+                sign(
+                    "row",
+                    i,
+                    y,
+                    mip.activity(i, lp.x()),
+                    mip.row_lower[i],
+                    mip.row_upper[i],
+                    1.0,
+                )?;
             }
             Ok(())
         }
@@ -189,17 +207,27 @@ fn proved(lp: &Lp, status: LpStatus) -> Result<(), String> {
             }
             for i in 0..mip.rows() {
                 if y[i] != 0.0 {
-                    most -= y[i] * if y[i] < 0.0 { mip.row_upper[i] } else { mip.row_lower[i] };
+                    most -= y[i]
+                        * if y[i] < 0.0 {
+                            mip.row_upper[i]
+                        } else {
+                            mip.row_lower[i]
+                        };
                 }
             }
-            if most < 0.0 { Ok(()) } else { Err(format!("Farkas: {most}")) }
+            if most < 0.0 {
+                Ok(())
+            } else {
+                Err(format!("Farkas: {most}"))
+            }
         }
         LpStatus::Unbounded => {
             feasible(&mip, lp.x())?;
             let z = lp.ray().ok_or("no ray")?;
             let size = z.iter().fold(0.0_f64, |s, z| s.max(z.abs()));
             let ok = |z: f64, lower: f64, upper: f64, size: f64| {
-                (z >= -1e-7 * size || lower.is_infinite()) && (z <= 1e-7 * size || upper.is_infinite())
+                (z >= -1e-7 * size || lower.is_infinite())
+                    && (z <= 1e-7 * size || upper.is_infinite())
             };
             if mip.objective(z) >= 0.0 {
                 return Err("ray does not improve".to_owned());
@@ -210,7 +238,10 @@ fn proved(lp: &Lp, status: LpStatus) -> Result<(), String> {
                 }
             }
             for i in 0..mip.rows() {
-                let size = mip.by_row.iter(i).fold(size, |s: f64, (j, a)| s.max((a * z[j]).abs()));
+                let size = mip
+                    .by_row
+                    .iter(i)
+                    .fold(size, |s: f64, (j, a)| s.max((a * z[j]).abs()));
                 if !ok(mip.activity(i, z), mip.row_lower[i], mip.row_upper[i], size) {
                     return Err(format!("ray leaves row {i}"));
                 }
@@ -261,9 +292,13 @@ fn exercise(random: &mut Random, family: Family) -> Result<[usize; 3], String> {
                     let j = random.below(lp.columns() as u64) as usize;
                     let (mut lower, mut upper) = (lp.col_lower()[j], lp.col_upper()[j]);
                     if random.chance(50) {
-                        upper = upper.min(lp.x().get(j).map_or(0.0, |x| x.floor())).max(lower);
+                        upper = upper
+                            .min(lp.x().get(j).map_or(0.0, |x| x.floor()))
+                            .max(lower);
                     } else {
-                        lower = lower.max(lp.x().get(j).map_or(0.0, |x| x.ceil())).min(upper);
+                        lower = lower
+                            .max(lp.x().get(j).map_or(0.0, |x| x.ceil()))
+                            .min(upper);
                     }
                     if lower.is_finite() || upper.is_finite() {
                         lp.set_col_bounds(j, lower, upper);
@@ -276,9 +311,17 @@ fn exercise(random: &mut Random, family: Family) -> Result<[usize; 3], String> {
             }
             3 => {
                 let terms: Vec<_> = (0..lp.columns())
-                    .filter_map(|j| random.chance(60).then_some((index(j), 1.0 + random.below(3) as f64)))
+                    .filter_map(|j| {
+                        random
+                            .chance(60)
+                            .then_some((index(j), 1.0 + random.below(3) as f64))
+                    })
                     .collect();
-                lp.add_rows(&[LpRow { terms, lower: f64::NEG_INFINITY, upper: random.below(10) as f64 }]);
+                lp.add_rows(&[LpRow {
+                    terms,
+                    lower: f64::NEG_INFINITY,
+                    upper: random.below(10) as f64,
+                }]);
             }
             4 => {
                 let keep: Vec<bool> = (0..lp.rows()).map(|_| random.chance(80)).collect();
@@ -332,7 +375,10 @@ fn exercise(random: &mut Random, family: Family) -> Result<[usize; 3], String> {
 }
 
 fn run(name: &str, family: Family, times: u64) {
-    let times = std::env::var("LP_TIMES").ok().and_then(|t| t.parse().ok()).unwrap_or(times);
+    let times = std::env::var("LP_TIMES")
+        .ok()
+        .and_then(|t| t.parse().ok())
+        .unwrap_or(times);
     let mut failures = Vec::new();
     let mut counts = [0; 3];
     for seed in 0..times {
@@ -342,11 +388,27 @@ fn run(name: &str, family: Family, times: u64) {
             Err(error) => failures.push(format!("{name} {seed}: {error}")),
         }
     }
-    println!("{name}: optimal, infeasible, unbounded {counts:?}, {} failures", failures.len());
-    assert!(failures.is_empty(), "{} failures, first: {:#?}", failures.len(), &failures[..failures.len().min(8)]);
+    println!(
+        "{name}: optimal, infeasible, unbounded {counts:?}, {} failures",
+        failures.len()
+    );
+    assert!(
+        failures.is_empty(),
+        "{} failures, first: {:#?}",
+        failures.len(),
+        &failures[..failures.len().min(8)]
+    );
 }
 
-const PLAIN: Family = Family { free: 0, boxed: 50, equations: 10, tight: 40, scale: 0, dense: 50, size: 9 };
+const PLAIN: Family = Family {
+    free: 0,
+    boxed: 50,
+    equations: 10,
+    tight: 40,
+    scale: 0,
+    dense: 50,
+    size: 9,
+};
 
 #[test]
 fn plain() {
@@ -355,30 +417,81 @@ fn plain() {
 
 #[test]
 fn boxed() {
-    run("boxed", Family { boxed: 100, ..PLAIN }, 400);
+    run(
+        "boxed",
+        Family {
+            boxed: 100,
+            ..PLAIN
+        },
+        400,
+    );
 }
 
 #[test]
 fn degenerate() {
-    run("degenerate", Family { tight: 100, boxed: 20, ..PLAIN }, 600);
+    run(
+        "degenerate",
+        Family {
+            tight: 100,
+            boxed: 20,
+            ..PLAIN
+        },
+        600,
+    );
 }
 
 #[test]
 fn equations() {
-    run("equations", Family { equations: 80, tight: 80, ..PLAIN }, 600);
+    run(
+        "equations",
+        Family {
+            equations: 80,
+            tight: 80,
+            ..PLAIN
+        },
+        600,
+    );
 }
 
 #[test]
 fn free_columns() {
-    run("free", Family { free: 50, tight: 80, ..PLAIN }, 600);
+    run(
+        "free",
+        Family {
+            free: 50,
+            tight: 80,
+            ..PLAIN
+        },
+        600,
+    );
 }
 
 #[test]
 fn larger() {
-    run("larger", Family { size: 40, dense: 15, tight: 97, boxed: 70, free: 2, ..PLAIN }, 100);
+    run(
+        "larger",
+        Family {
+            size: 40,
+            dense: 15,
+            tight: 97,
+            boxed: 70,
+            free: 2,
+            ..PLAIN
+        },
+        100,
+    );
 }
 
 #[test]
 fn badly_scaled() {
-    run("scaled", Family { scale: 3, tight: 70, free: 10, ..PLAIN }, 400);
+    run(
+        "scaled",
+        Family {
+            scale: 3,
+            tight: 70,
+            free: 10,
+            ..PLAIN
+        },
+        400,
+    );
 }
