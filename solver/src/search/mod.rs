@@ -232,6 +232,7 @@ pub(crate) fn search(
         let Reduced { mip, postsolve, .. } = reduced;
         carry.starts = carry.starts.iter().map(|x| postsolve.reduce(x)).collect();
         carry.debug = carry.debug.map(|x| postsolve.reduce(&x));
+        check_debug(&mip, &carry, techniques);
         layers.push(postsolve);
         listener.presolved(&mip);
         let mut restoring = Restoring {
@@ -257,6 +258,25 @@ pub(crate) fn search(
             }
             tree::TreeEnding::End(ending) => return carry.end(ending),
         }
+    }
+}
+
+/// Panics if presolve lost the debug solution although no reduction that may
+/// do so was on.
+fn check_debug(mip: &Mip, carry: &Carry, techniques: Techniques) {
+    if let Some(debug) = &carry.debug
+        && !techniques.has(Technique::DualReductions)
+        && !techniques.has(Technique::Dominated)
+        && carry.best.is_none()
+    {
+        assert!(
+            mip.is_feasible(debug),
+            "presolve loses the debug solution: {:?}",
+            (0..mip.rows())
+                .map(|i| (mip.row_lower[i], mip.activity(i, debug), mip.row_upper[i]))
+                .filter(|(l, a, u)| a < l || a > u)
+                .collect::<Vec<_>>()
+        );
     }
 }
 
