@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use branchcut::{Column, LogEvent, Model, Options, Row, Sense, Status, StopFlag, solve};
+use branchcut::{Column, Engine, LogEvent, Model, Options, Row, Sense, Status, StopFlag, solve};
 
 fn column(cost: f64, lower: f64, upper: f64, integer: bool) -> Column {
     Column {
@@ -213,7 +213,8 @@ fn an_unbounded_integer_program_is_called_so() {
 /// in the box and the relaxation's bound are returned, no claim.
 #[test]
 fn integers_beyond_32_bits_are_a_known_limit() {
-    let outcome = solve(&wide(1.0, 1e12, 2.0, 11e9 + 1.0), &Options::default());
+    let options = Options::default().with_engine(Engine::Microlp);
+    let outcome = solve(&wide(1.0, 1e12, 2.0, 11e9 + 1.0), &options);
     assert_eq!(outcome.status, Status::NumericalTrouble);
     assert!(outcome.reason.unwrap().contains("32 bits"));
     assert_eq!(outcome.objective, Some(2_147_483_647.0));

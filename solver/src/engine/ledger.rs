@@ -117,6 +117,12 @@ impl Ledger {
         self.bound
     }
 
+    /// Relative gap of incumbent and bound.
+    pub(super) fn gap(&self) -> Option<f64> {
+        let (objective, bound) = (self.incumbent.as_ref()?.objective(), self.bound?);
+        Some(outcome::relative_gap(objective, bound))
+    }
+
     /// Whether incumbent and bound are close enough, and what that is called.
     pub(super) fn gap_verdict(&self) -> Option<Status> {
         let (objective, bound) = (self.incumbent.as_ref()?.objective(), self.bound?);

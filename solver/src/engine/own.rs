@@ -21,7 +21,11 @@ use crate::mip::Mip;
 use crate::outcome::{LogEvent, Moment, Size, Status};
 use crate::search::{Ending, Lattice, Listener, Progress, SearchEnd, SearchParams, search};
 use crate::technique::Techniques;
+use crate::tol;
 use crate::work::Budget;
+
+/// Share of the gap that is asked for by which nodes are pruned early.
+const GAP_SHARE: f64 = 0.1;
 
 /// Most steps between two reports.
 const LARGEST_CHUNK: u64 = 64;
@@ -47,6 +51,7 @@ pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
             .limits()
             .cutoff
             .map_or(f64::INFINITY, |cutoff| space.to_internal(cutoff)),
+        gap: GAP_SHARE * task.ledger.limits().gap_relative.min(tol::OPTIMAL_GAP),
         lattice: task.grid.map(|grid| Lattice {
             base: 0.0,
             step: grid.step(),
@@ -224,6 +229,9 @@ impl Caller<'_> {
             Ending::Exhausted => {
                 if let Some(status) = self.ledger.gap_verdict() {
                     return End::plain(status);
+                }
+                if self.ledger.gap().is_some_and(|gap| gap <= tol::OPTIMAL_GAP) {
+                    return End::plain(Status::Optimal);
                 }
                 if !has_point && end.unresolved == 0 {
                     return End::plain(Status::Infeasible);

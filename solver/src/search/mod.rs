@@ -66,6 +66,8 @@ pub(crate) struct SearchParams {
     pub(crate) memory: u64,
     /// Only points of objective below this are of interest.
     pub(crate) cutoff: f64,
+    /// Relative gap that may be left open.
+    pub(crate) gap: f64,
     /// Lattice of the objective, where the caller knows one.
     pub(crate) lattice: Option<Lattice>,
     /// Whether this is the search of a heuristic.
@@ -85,6 +87,7 @@ impl Default for SearchParams {
             ticks: u64::MAX,
             memory: u64::MAX,
             cutoff: f64::INFINITY,
+            gap: 0.0,
             lattice: None,
             is_sub_mip: false,
             starts: Vec::new(),

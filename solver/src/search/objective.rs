@@ -1,15 +1,16 @@
 //! Which objective values are still of interest.
 //!
-//! With an incumbent of objective z, a node is pruned from
+//! With an incumbent (or cutoff) of objective z, a node is pruned from
 //!
 //! ```text
-//! limit = z - s (1 - 2 GRID)            where the objective has step s
-//! limit = z - max(1e-9, 1e-7 |z|)       otherwise
+//! limit = v + 2 GRID s          where the objective has steps of s; v is its
+//!                               largest value below z
+//! limit = z - max(1e-9, g |z|)  otherwise
 //! ```
 //!
-//! on. The second leaves a gap far below [`tol::OPTIMAL_GAP`] and spares the
-//! nodes that differ from the incumbent by round-off. What a pruned node's
-//! bound was is kept, so that the final bound says what was proved.
+//! on, g a part of the gap that was asked for. The second spares the nodes
+//! that differ from the incumbent by round-off. What a pruned node's bound was
+//! is kept, so that the final bound says what was proved.
 
 use crate::bound::Grid;
 use crate::mip::Mip;
@@ -22,8 +23,9 @@ pub(crate) struct Lattice {
     pub(crate) step: f64,
 }
 
-/// Relative to |z|, and absolute: by how much must a point beat the incumbent?
-const IMPROVEMENT: f64 = 1e-7;
+/// By how much must a point beat the incumbent, whatever gap was asked for:
+/// relative to |z| and absolute.
+const RELATIVE_IMPROVEMENT: f64 = 2e-10;
 const LEAST_IMPROVEMENT: f64 = 1e-9;
 
 /// Largest multiple of the step that is still told from its neighbours.
@@ -60,15 +62,18 @@ impl Lattice {
     }
 }
 
-/// From which bound on a node holds nothing better than objective `z`.
-pub(crate) fn prune_limit(z: f64, lattice: Option<Lattice>) -> f64 {
+/// From which bound on a node holds nothing better than objective `z` by more
+/// than the relative `gap`.
+pub(crate) fn prune_limit(z: f64, lattice: Option<Lattice>, gap: f64) -> f64 {
     if !z.is_finite() {
         return z;
     }
-    let least = LEAST_IMPROVEMENT.max(IMPROVEMENT * z.abs());
+    let least = LEAST_IMPROVEMENT.max(gap.max(RELATIVE_IMPROVEMENT) * z.abs());
     match lattice {
         Some(lattice) if (z - lattice.base).abs() / lattice.step < LARGEST => {
-            z - least.max(lattice.step * (1.0 - 2.0 * tol::GRID))
+            let below = ((z - lattice.base) / lattice.step - tol::GRID).ceil() - 1.0;
+            let limit = lattice.base + (below + 2.0 * tol::GRID) * lattice.step;
+            limit.min(z - least)
         }
         _ => z - least,
     }

@@ -297,14 +297,16 @@ impl Tree<'_> {
         }
     }
 
-    /// A linear program: its optimum is the answer.
+    /// A linear program: its optimum is the answer. That it is one holds within
+    /// the simplex method's dual tolerance; the proof from the multipliers may
+    /// be weaker by more where columns have no bounds.
     fn finish_linear(&mut self, bound: f64, budget: &mut Budget) -> Result<Rooted, Ending> {
         let x = std::mem::take(&mut self.x);
         let objective = self.lp.objective() + self.mip.offset;
         if objective < self.limit && !self.offer(&x, "relaxation") {
             self.carry.unresolved += 1;
         }
-        self.finish(bound);
+        self.finish(bound.max(objective));
         self.current_bound = f64::INFINITY;
         self.commit(budget)?;
         Ok(Rooted::Done)
