@@ -52,12 +52,14 @@ impl Matrix {
     }
 
     /// Minor indices and values of vector `major`.
+    #[inline]
     pub(crate) fn get(&self, major: usize) -> (&[Index], &[f64]) {
         let range = self.start[major]..self.start[major + 1];
         (&self.indices[range.clone()], &self.values[range])
     }
 
     /// Entries of vector `major`.
+    #[inline]
     pub(crate) fn iter(&self, major: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
         let (indices, values) = self.get(major);
         indices
@@ -67,6 +69,7 @@ impl Matrix {
     }
 
     /// Number of entries of vector `major`.
+    #[inline]
     pub(crate) fn count(&self, major: usize) -> usize {
         self.start[major + 1] - self.start[major]
     }

@@ -12,6 +12,7 @@
 //! | `mod.rs` | presolve, restarts, the layers of postsolve |
 //! | `tree.rs` | what a tree holds; node selection, plunging, global bound |
 //! | `root.rs` | root relaxation, rounds of cuts, heuristics |
+//! | `primal.rs` | heuristics and their sub-MIPs |
 //! | `process.rs` | one node: propagation, relaxation, fixing, branching |
 //! | `objective.rs` | which objective values are of interest |
 //! | `node.rs`, `open.rs` | nodes and their order |
@@ -37,6 +38,7 @@
 mod node;
 mod objective;
 mod open;
+mod primal;
 mod process;
 mod root;
 mod tree;

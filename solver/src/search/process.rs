@@ -123,6 +123,13 @@ impl Tree<'_> {
                 }
             }
             self.sync_bounds();
+            if resolve == 0 && node.path.is_some() {
+                self.heuristics_at_node(node.depth(), budget)?;
+                if node.bound >= self.limit {
+                    self.finish(node.bound);
+                    return Ok(None);
+                }
+            }
             match self.choose(budget) {
                 Decision::Stopped => return Err(Ending::Stopped),
                 Decision::Infeasible => {

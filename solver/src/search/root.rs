@@ -100,6 +100,12 @@ impl Tree<'_> {
         if !self.separate(budget)? {
             return self.close(budget);
         }
+        if !self.fractional.is_empty() && self.current_bound < self.limit {
+            self.heuristics_after_root(budget)?;
+            if self.tighten_root(budget)? == Tightened::Empty {
+                return self.close(budget);
+            }
+        }
         if self.may_restart
             && self.params.techniques.has(Technique::Restarts)
             && self.is_much_fixed(integers)

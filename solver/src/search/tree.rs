@@ -18,6 +18,7 @@ use super::root::Rooted;
 use super::{Carry, Ending, Listener, SearchParams};
 use crate::branching::{Pseudocosts, Reliability};
 use crate::cuts::Separation;
+use crate::heuristics::Schedule;
 use crate::lp::Lp;
 use crate::mip::Mip;
 use crate::propagation::{Domain, Reason};
@@ -67,6 +68,7 @@ pub(super) struct Tree<'a> {
     pub(super) pseudocosts: Pseudocosts,
     pub(super) reliability: Reliability,
     pub(super) separation: Separation,
+    pub(super) schedule: Schedule,
     pub(super) cliques: Arc<Cliques>,
     pub(super) variable_bounds: VariableBounds,
     pub(super) lattice: Option<Lattice>,
@@ -121,6 +123,7 @@ impl<'a> Tree<'a> {
             pseudocosts: Pseudocosts::new(mip.columns()),
             reliability: Reliability::default(),
             separation: Separation::new(params.techniques, &mip),
+            schedule: Schedule::new(params.techniques),
             cliques,
             variable_bounds,
             mip,

@@ -1,0 +1,140 @@
+//! Running the heuristics, and the sub-MIPs they ask for.
+//!
+//! Each run is a step of the search. Points go through the same door as those
+//! of relaxations.
+
+use super::tree::Tree;
+use super::{Ending, Lattice, Listener, Progress, SearchParams, search};
+use crate::heuristics::{Context, Moment, SubLimits};
+use crate::mip::Mip;
+use crate::technique::{Technique, Techniques};
+use crate::work::Budget;
+
+/// With an incumbent, heuristics run at every that many nodes.
+const EVERY: u64 = 4;
+
+/// Keeps the best point of a sub-MIP.
+struct Keeper<'a> {
+    mip: &'a Mip,
+    best: Option<(f64, Vec<f64>)>,
+}
+
+impl Listener for Keeper<'_> {
+    fn offer(&mut self, x: &[f64], _: &'static str) -> Option<f64> {
+        if !self.mip.is_feasible(x) {
+            return None;
+        }
+        let objective = self.mip.objective(x);
+        if self.best.as_ref().is_none_or(|(best, _)| objective < *best) {
+            self.best = Some((objective, x.to_vec()));
+        }
+        Some(objective)
+    }
+
+    fn step(&mut self, _: &Progress) -> bool {
+        true
+    }
+}
+
+/// Solves a sub-MIP within limits; its best point.
+fn sub_mip(
+    mip: &Mip,
+    limits: SubLimits,
+    techniques: Techniques,
+    lattice: Option<Lattice>,
+    seed: u64,
+    budget: &mut Budget,
+) -> Option<Vec<f64>> {
+    let params = SearchParams {
+        techniques: techniques
+            .without(Technique::Rens)
+            .without(Technique::Rins)
+            .without(Technique::LocalBranching)
+            .without(Technique::Crossover)
+            .without(Technique::Restarts)
+            .without(Technique::Symmetry)
+            .without(Technique::Components),
+        seed,
+        nodes: limits.nodes,
+        ticks: limits.ticks,
+        cutoff: limits.cutoff,
+        lattice,
+        is_sub_mip: true,
+        ..SearchParams::default()
+    };
+    let mut keeper = Keeper { mip, best: None };
+    search(mip, &params, budget, &mut keeper);
+    keeper.best.map(|(_, x)| x)
+}
+
+impl Tree<'_> {
+    fn moment(&self, depth: usize) -> Moment {
+        Moment {
+            nodes: self.tree_nodes,
+            depth,
+            has_incumbent: self.incumbent.is_some(),
+            lp_ticks: self.relaxation_ticks,
+            is_sub_mip: self.params.is_sub_mip,
+        }
+    }
+
+    /// Heuristics before branching on the root.
+    pub(super) fn heuristics_after_root(&mut self, budget: &mut Budget) -> Result<(), Ending> {
+        let list = self.schedule.after_root(&self.moment(0));
+        self.run_heuristics(&list, budget)
+    }
+
+    /// Heuristics at a node with a fractional relaxation.
+    pub(super) fn heuristics_at_node(
+        &mut self,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Result<(), Ending> {
+        if self.incumbent.is_some() && self.tree_nodes % EVERY != 0 {
+            return Ok(());
+        }
+        let list = self.schedule.at_node(&self.moment(depth));
+        self.run_heuristics(&list, budget)
+    }
+
+    fn run_heuristics(&mut self, list: &[Technique], budget: &mut Budget) -> Result<(), Ending> {
+        for &technique in list {
+            if self.current_bound >= self.limit {
+                break;
+            }
+            let (techniques, lattice, seed) = (
+                self.params.techniques,
+                self.lattice,
+                self.params.seed ^ self.tree_nodes,
+            );
+            let mut solve = |mip: &Mip, limits: SubLimits, budget: &mut Budget| {
+                sub_mip(mip, limits, techniques, lattice, seed, budget)
+            };
+            let mut context = Context {
+                mip: &self.mip,
+                domain: &mut self.domain,
+                lp: &mut self.lp,
+                incumbent: self
+                    .incumbent
+                    .as_ref()
+                    .map(|(x, objective)| (x.as_slice(), *objective)),
+                cutoff: self.limit,
+                pseudocosts: &self.pseudocosts,
+                cliques: Some(&self.cliques),
+                techniques,
+                seed,
+                sub_mip: &mut solve,
+            };
+            let point = self.schedule.run(technique, &mut context, budget);
+            if budget.is_over() {
+                return Err(Ending::Stopped);
+            }
+            if let Some(point) = point {
+                self.offer(&point, technique.name());
+            }
+            self.sync_bounds();
+            self.commit(budget)?;
+        }
+        Ok(())
+    }
+}
