@@ -9,6 +9,7 @@ pub(crate) type Index = u32;
 /// # Panics
 /// Beyond `u32::MAX`, which no model that fits in memory reaches.
 #[expect(clippy::expect_used, reason = "a model of 2^32 rows is out of reach")]
+#[inline]
 pub(crate) fn index(index: usize) -> Index {
     Index::try_from(index).expect("fewer than 2^32 rows and columns")
 }
@@ -33,6 +34,7 @@ impl Default for Matrix {
 
 impl Matrix {
     /// Number of major vectors.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.start.len() - 1
     }

@@ -74,20 +74,16 @@ fn bound(
     }
     for j in 0..n {
         let error = (terms[j] + 1.0) * EPSILON * size[j];
-        let (low, high) = (d[j] - error, d[j] + error);
+        let (mut low, mut high) = (d[j] - error, d[j] + error);
         // min over d in [low, high] and x in [lower, upper] of d x.
         let at = |d: f64, x: f64| if d == 0.0 { 0.0 } else { d * x };
         let zero = DUAL_ZERO * (1.0 + size[j]);
-        let low = if low < 0.0 && low >= -zero && upper[j] == f64::INFINITY {
-            0.0
-        } else {
-            low
-        };
-        let high = if high > 0.0 && high <= zero && lower[j] == f64::NEG_INFINITY {
-            0.0
-        } else {
-            high
-        };
+        if upper[j] == f64::INFINITY && low < 0.0 && low >= -zero {
+            (low, high) = (0.0, high.max(0.0));
+        }
+        if lower[j] == f64::NEG_INFINITY && high > 0.0 && high <= zero {
+            (low, high) = (low.min(0.0), 0.0);
+        }
         let least = [
             at(low, lower[j]),
             at(low, upper[j]),

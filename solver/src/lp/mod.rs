@@ -37,6 +37,7 @@ mod primal;
 mod problem;
 mod proof;
 mod ratio;
+mod scaling;
 mod solve;
 mod sparse_vector;
 mod state;

@@ -7,6 +7,7 @@
 //! s_j = C_j for column j,   s_(n+i) = 1 / R_i for r_i,   y_i = R_i y~_i
 //! ```
 
+use super::scaling;
 use crate::mip::Mip;
 use crate::sparse::{Index, Matrix};
 
@@ -38,22 +39,29 @@ impl Problem {
             rows: mip.by_row.clone(),
             ..Self::default()
         };
-        problem.scale = vec![1.0; problem.variables()];
+        let (rows, columns) = scaling::exponents(&problem.rows, problem.n());
+        let factors = columns.iter().map(|&c| scaling::power(c));
+        problem.scale = factors
+            .chain(rows.iter().map(|&r| scaling::power(-r)))
+            .collect();
         problem.rebuild();
         problem
     }
 
     /// Number of columns.
+    #[inline]
     pub(super) fn n(&self) -> usize {
         self.cost.len()
     }
 
     /// Number of rows.
+    #[inline]
     pub(super) fn m(&self) -> usize {
         self.row_lower.len()
     }
 
     /// Number of variables, logicals included.
+    #[inline]
     pub(super) fn variables(&self) -> usize {
         self.n() + self.m()
     }
@@ -86,6 +94,7 @@ impl Problem {
     }
 
     /// Cost of variable `v` in scaled units.
+    #[inline]
     pub(super) fn cost(&self, v: usize) -> f64 {
         if v < self.n() {
             self.cost[v] * self.scale[v]
@@ -109,6 +118,7 @@ impl Problem {
     }
 
     /// Number of entries of the column of variable `v`.
+    #[inline]
     pub(super) fn count(&self, v: usize) -> usize {
         if v < self.n() {
             self.by_column.count(v)

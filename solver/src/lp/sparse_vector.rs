@@ -33,6 +33,7 @@ impl SparseVector {
     }
 
     /// Back to zeros.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         if self.is_dense() {
             self.values.fill(0.0);
@@ -68,6 +69,7 @@ impl SparseVector {
     }
 
     /// Whether a loop over all values is faster than one over the indices.
+    #[inline]
     pub(crate) fn is_dense(&self) -> bool {
         self.indices.len() * DENSE > self.values.len()
     }
@@ -87,11 +89,14 @@ impl SparseVector {
 
     /// Lists the nonzeros anew, from the values alone.
     pub(super) fn list_again(&mut self) {
-        self.indices.clear();
-        for (i, &value) in self.values.iter().enumerate() {
-            if value != 0.0 {
-                self.indices.push(index(i));
-            }
+        // Every index is written, and counted where its value is not zero: no
+        // branch to predict.
+        self.indices.resize(self.values.len(), 0);
+        let mut count = 0;
+        for (i, &value) in (0..).zip(&self.values) {
+            self.indices[count] = i;
+            count += usize::from(value != 0.0);
         }
+        self.indices.truncate(count);
     }
 }

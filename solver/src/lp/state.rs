@@ -379,6 +379,8 @@ impl State {
             self.spend(budget);
             match factored {
                 Factored::Ok => {
+                    let renamed = self.factor.align();
+                    self.rename_positions(&renamed);
                     self.is_factored = true;
                     self.updates = 0;
                     return Ok(());
@@ -397,6 +399,30 @@ impl State {
             }
         }
         Err(Failure::Trouble)
+    }
+
+    /// Moves what belongs to basis position p to `renamed[p]`.
+    fn rename_positions(&mut self, renamed: &[Index]) {
+        if (0..).zip(renamed).all(|(p, &to): (Index, _)| p == to) {
+            return;
+        }
+        let head = self.head.clone();
+        for (&to, &v) in renamed.iter().zip(&head) {
+            self.head[to as usize] = v;
+            self.position[v as usize] = to;
+        }
+        for values in [
+            &mut self.xb,
+            &mut self.lb,
+            &mut self.ub,
+            &mut self.violation,
+            &mut self.weight,
+        ] {
+            let old = values.clone();
+            for (&to, &value) in renamed.iter().zip(&old) {
+                values[to as usize] = value;
+            }
+        }
     }
 
     /// Factorises, and computes basic values and reduced costs anew.

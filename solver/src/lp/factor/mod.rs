@@ -100,6 +100,8 @@ pub(crate) struct Factor {
     place: Vec<Index>,
     row_of: Vec<Index>,
     position_of: Vec<Index>,
+    /// Whether each position is called like its row.
+    is_aligned: bool,
     /// Entries of the fresh factors.
     fresh: usize,
     /// L^-1 and R^-1 applied to the last column kept for an update.
@@ -131,6 +133,7 @@ impl Factor {
             factor.diagonal[i] = -1.0;
         }
         factor.finish();
+        factor.is_aligned = true;
         factor
     }
 
@@ -162,6 +165,20 @@ impl Factor {
         self.position_of.clear();
         self.position_of.resize(m, NONE);
         self.spike.clear();
+        self.is_aligned = false;
+    }
+
+    /// Renames each position to its pivot's row, which spares the solves a
+    /// permutation. Returns the new name by old position; the caller must
+    /// reorder all that it keeps by position.
+    pub(crate) fn align(&mut self) -> Vec<Index> {
+        let renamed = self.row_of.clone();
+        for (i, name) in (0..).zip(self.row_of.iter_mut()) {
+            *name = i;
+        }
+        self.position_of.copy_from_slice(&self.row_of);
+        self.is_aligned = true;
+        renamed
     }
 
     /// The copies that a complete factorisation needs.
@@ -208,7 +225,11 @@ impl Factor {
             &mut self.search,
             &mut self.density[1],
         );
-        Self::permute(v, &mut self.work, is_listed, &self.position_of);
+        if !self.is_aligned {
+            Self::permute(v, &mut self.work, is_listed, &self.position_of);
+        } else if !is_listed {
+            v.list_again();
+        }
         if !is_listed {
             let result = v.indices.len() as f64 / self.m.max(1) as f64;
             self.density[1] += 0.1 * (result - self.density[1]);
@@ -218,8 +239,10 @@ impl Factor {
 
     /// Solves B^T y = v. In: by position; out: by row.
     pub(crate) fn btran(&mut self, v: &mut SparseVector) {
-        let was_listed = !v.is_dense();
-        Self::permute(v, &mut self.work, was_listed, &self.row_of);
+        if !self.is_aligned {
+            let is_listed = !v.is_dense();
+            Self::permute(v, &mut self.work, is_listed, &self.row_of);
+        }
         let mut is_listed = !v.is_dense();
         self.ticks += solve(
             &self.upper_rows,

@@ -125,7 +125,7 @@ pub(super) fn solve<'a>(
 /// No node.
 pub(super) const NONE: Index = Index::MAX;
 
-#[inline]
+#[inline(always)]
 fn step(lines: &Lines, diagonal: Option<&[f64]>, node: usize, values: &mut [f64]) -> usize {
     let mut x = values[node];
     if x.abs() <= TINY {
