@@ -91,30 +91,38 @@ impl State {
             }
             reach = next.max(10.0 * reach);
         }
-        // Groups within the useful ones.
+        // The useful ones by ratio e / a, so that a group is a run of them, and
+        // for each the least (e + tolerance) / a from it on.
+        let mut ratios = std::mem::take(&mut self.ratios);
+        ratios.clear();
+        for &(v, a) in &list[..useful] {
+            ratios.push((self.distance(v).max(0.0) / a, v, a, 0.0));
+        }
+        ratios.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
+        let mut least = f64::INFINITY;
+        for ratio in ratios.iter_mut().rev() {
+            least = least.min(ratio.0 + params::DUAL / ratio.2);
+            ratio.3 = least;
+        }
+        for (entry, &(_, v, a, _)) in list.iter_mut().zip(&ratios) {
+            *entry = (v, a);
+        }
         let mut grouped = 0;
         let mut largest = 0.0_f64;
         while grouped < useful {
-            let mut limit = f64::INFINITY;
-            for &(v, a) in &list[grouped..useful] {
-                limit = limit.min((self.distance(v).max(0.0) + params::DUAL) / a);
-            }
-            let mut end = grouped;
-            for k in grouped..useful {
-                let (v, a) = list[k];
-                if self.distance(v) <= limit * a {
-                    slope -= a * self.range(v);
-                    largest = largest.max(a);
-                    list.swap(end, k);
-                    end += 1;
-                }
-            }
             groups.push(grouped);
-            grouped = end;
+            let limit = ratios[grouped].3;
+            while grouped < useful && ratios[grouped].0 <= limit {
+                let (_, v, a, _) = ratios[grouped];
+                slope -= a * self.range(v);
+                largest = largest.max(a);
+                grouped += 1;
+            }
             if slope < 0.0 {
                 break;
             }
         }
+        self.ratios = ratios;
         // The last group with a pivot that is not small.
         let mut chosen = None;
         let mut end = grouped;

@@ -81,6 +81,8 @@ pub(super) struct State {
     pub(super) row: PivotRow,
     pub(super) candidates: Vec<(Index, f64)>,
     pub(super) groups: Vec<usize>,
+    /// Scratch of the ratio test: ratio, variable, entry, limit from there on.
+    pub(super) ratios: Vec<(f64, Index, f64, f64)>,
 }
 
 /// The basis matrix for the factorisation.
