@@ -85,6 +85,22 @@ fn read_text(path: &Path, is_gz: bool, limit: u64) -> Result<Vec<u8>, ReadError>
     Ok(text)
 }
 
+/// Reads a solution file, plain or `.gz`, for `model`
+/// ([`super::read_solution_text`]): a start point, to be checked.
+///
+/// # Errors
+/// Where the file cannot be read, or a line of it not understood.
+pub fn read_solution(path: &Path, model: &Model) -> Result<Vec<f64>, ReadError> {
+    let is_gz = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    let text = read_text(path, is_gz, MAX_BYTES)?;
+    sol::read_solution_text(&text, model).map_err(|fault| ReadError::Syntax {
+        path: path.to_owned(),
+        fault,
+    })
+}
+
 /// Writes `model` in the format that the name tells.
 ///
 /// # Errors

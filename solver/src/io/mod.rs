@@ -8,6 +8,7 @@
 //! | [`mps::read`], [`lp::read`] | text to model; pure |
 //! | [`mps::write`], [`lp::write`] | model to text; pure |
 //! | [`write_solution`] | a point as `name value` lines |
+//! | [`read_solution`] | such a file, or one of HiGHS's or SCIP's |
 //!
 //! A reader refuses what it does not understand, by name and place: a
 //! semicontinuous column that is silently read as continuous would give a
@@ -21,9 +22,9 @@ mod name;
 mod number;
 mod sol;
 
-pub use file::{MAX_BYTES, read_path, write_path, write_solution};
+pub use file::{MAX_BYTES, read_path, read_solution, write_path, write_solution};
 pub use name::names;
-pub use sol::solution_text;
+pub use sol::{read_solution_text, solution_text};
 
 use std::path::PathBuf;
 
