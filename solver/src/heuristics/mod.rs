@@ -20,12 +20,20 @@
 
 mod coefficient_dive;
 mod dive;
+mod feasibility_jump;
 mod fractional_dive;
 mod guided_dive;
+mod neighbourhood;
+mod one_opt;
 mod pseudocost_dive;
+mod rens;
+mod rins;
 mod rounding;
 mod schedule;
 mod support;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -37,6 +45,7 @@ use crate::structure::Cliques;
 use crate::technique::{Technique, Techniques};
 use crate::work::Budget;
 
+pub(crate) use feasibility_jump::feasibility_jump;
 pub(crate) use schedule::{Moment, Schedule};
 
 /// Limits of a sub-MIP.
@@ -84,6 +93,9 @@ pub(crate) fn run(
         Technique::CoefficientDive => coefficient_dive::run(context, ticks, budget),
         Technique::GuidedDive => guided_dive::run(context, ticks, budget),
         Technique::PseudocostDive => pseudocost_dive::run(context, ticks, budget),
+        Technique::Rens => rens::run(context, ticks, budget),
+        Technique::Rins => rins::run(context, ticks, budget),
+        Technique::OneOpt => one_opt::run(context, ticks, budget),
         _ => None,
     }
 }
