@@ -45,6 +45,16 @@ const LEAST_SCORE: f64 = 1e-9;
 /// Steps of at most this are none: a continuous column at its minimum.
 const LEAST_STEP: f64 = 1e-9;
 
+/// Ticks of a search: so many for each nonzero, and at most half a second or so.
+const TICKS_PER_NONZERO: u64 = 1000;
+const LEAST_TICKS: u64 = 2_000_000;
+const MOST_TICKS: u64 = 200_000_000;
+
+/// Ticks that [`feasibility_jump`] is worth on `mip`.
+pub(crate) fn jump_ticks(mip: &Mip) -> u64 {
+    (TICKS_PER_NONZERO * mip.by_row.nonzeros() as u64).clamp(LEAST_TICKS, MOST_TICKS)
+}
+
 /// Looks for a feasible point of objective below `cutoff`.
 pub(crate) fn feasibility_jump(
     mip: &Mip,

@@ -11,6 +11,7 @@
 //! | `rounding.rs` | rounding by locks, then shifting | a relaxation |
 //! | `dive.rs` | the driver of all dives | a relaxation |
 //! | `fractional_dive.rs`, `coefficient_dive.rs`, `guided_dive.rs`, `pseudocost_dive.rs` | which column a dive rounds, and where to | a relaxation; guided: an incumbent |
+//! | `feasibility_pump.rs` | rounding and relaxation in turn | a relaxation, no incumbent |
 //! | `rens.rs`, `rins.rs` | neighbourhoods solved as sub-MIPs | a relaxation; rins: an incumbent |
 //! | `one_opt.rs` | shifts of single integers of the incumbent | an incumbent |
 //! | `schedule.rs` | when each of them runs | |
@@ -21,6 +22,7 @@
 mod coefficient_dive;
 mod dive;
 mod feasibility_jump;
+mod feasibility_pump;
 mod fractional_dive;
 mod guided_dive;
 mod neighbourhood;
@@ -45,7 +47,7 @@ use crate::structure::Cliques;
 use crate::technique::{Technique, Techniques};
 use crate::work::Budget;
 
-pub(crate) use feasibility_jump::feasibility_jump;
+pub(crate) use feasibility_jump::{feasibility_jump, jump_ticks};
 pub(crate) use schedule::{Moment, Schedule};
 
 /// Limits of a sub-MIP.
@@ -96,6 +98,7 @@ pub(crate) fn run(
         Technique::Rens => rens::run(context, ticks, budget),
         Technique::Rins => rins::run(context, ticks, budget),
         Technique::OneOpt => one_opt::run(context, ticks, budget),
+        Technique::FeasibilityPump => feasibility_pump::run(context, ticks, budget),
         _ => None,
     }
 }

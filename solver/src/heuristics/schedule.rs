@@ -63,11 +63,12 @@ struct Record {
 }
 
 /// Those that take turns, in the order of the first turn.
-const TURNS: [Technique; 7] = [
+const TURNS: [Technique; 8] = [
     Technique::CoefficientDive,
     Technique::FractionalDive,
     Technique::GuidedDive,
     Technique::PseudocostDive,
+    Technique::FeasibilityPump,
     Technique::OneOpt,
     Technique::Rens,
     Technique::Rins,
@@ -159,6 +160,7 @@ impl Schedule {
             .filter(|record| {
                 record.due <= moment.nodes
                     && (moment.has_incumbent || !needs_incumbent(record.technique))
+                    && !(moment.has_incumbent && record.technique == Technique::FeasibilityPump)
                     && !(moment.is_sub_mip && is_sub_mip(record.technique))
             })
             .max_by(|a, b| worth(a).total_cmp(&worth(b)));
@@ -177,7 +179,10 @@ impl Schedule {
         context: &mut Context<'_>,
         budget: &mut Budget,
     ) -> Option<Vec<f64>> {
-        if needs_incumbent(technique) && context.incumbent.is_none() {
+        let has_incumbent = context.incumbent.is_some();
+        if (needs_incumbent(technique) && !has_incumbent)
+            || (technique == Technique::FeasibilityPump && has_incumbent)
+        {
             return None;
         }
         let before = budget.ticks();

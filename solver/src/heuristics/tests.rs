@@ -245,6 +245,7 @@ proptest! {
     fn points_are_feasible((mip, x) in problems()) {
         for technique in [
             Technique::Rounding,
+            Technique::FeasibilityPump,
             Technique::FractionalDive,
             Technique::CoefficientDive,
             Technique::PseudocostDive,

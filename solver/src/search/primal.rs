@@ -5,13 +5,17 @@
 
 use super::tree::Tree;
 use super::{Ending, Lattice, Listener, Progress, SearchParams, search};
-use crate::heuristics::{Context, Moment, SubLimits};
+use crate::heuristics::{Context, Moment, SubLimits, jump_ticks, feasibility_jump};
 use crate::mip::Mip;
 use crate::technique::{Technique, Techniques};
 use crate::work::Budget;
 
 /// With an incumbent, heuristics run at every that many nodes.
 const EVERY: u64 = 4;
+
+/// Nonzeros from which on a point found before the root relaxation is a step of
+/// its own: below, the relaxation takes no time, and both are one step.
+const LARGE: usize = 20_000;
 
 /// Keeps the best point of a sub-MIP.
 struct Keeper<'a> {
@@ -76,6 +80,29 @@ impl Tree<'_> {
             lp_ticks: self.relaxation_ticks,
             is_sub_mip: self.params.is_sub_mip,
         }
+    }
+
+    /// Feasibility jump, before the root relaxation.
+    pub(super) fn heuristics_before_root(&mut self, budget: &mut Budget) -> Result<(), Ending> {
+        if !self.params.techniques.has(Technique::FeasibilityJump)
+            || self.params.is_sub_mip
+            || self.carry.restarts > 0
+            || self.incumbent.is_some()
+        {
+            return Ok(());
+        }
+        let ticks = jump_ticks(&self.mip);
+        let point = feasibility_jump(&self.mip, self.limit, self.params.seed, ticks, budget);
+        if budget.is_over() {
+            return Err(Ending::Stopped);
+        }
+        if let Some(point) = point
+            && self.offer(&point, Technique::FeasibilityJump.name())
+            && self.mip.by_row.nonzeros() >= LARGE
+        {
+            self.commit(budget)?;
+        }
+        Ok(())
     }
 
     /// Heuristics before branching on the root.
