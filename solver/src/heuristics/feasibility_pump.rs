@@ -38,11 +38,7 @@ const FLIPS: u64 = 10;
 const STALL: usize = 20;
 
 /// Pumps from the context's relaxation.
-pub(super) fn run(
-    context: &mut Context<'_>,
-    ticks: u64,
-    budget: &mut Budget,
-) -> Option<Vec<f64>> {
+pub(super) fn run(context: &mut Context<'_>, ticks: u64, budget: &mut Budget) -> Option<Vec<f64>> {
     if context.lp.x().len() != context.mip.columns() {
         return None;
     }
@@ -92,8 +88,7 @@ fn pump(context: &Context<'_>, end: u64, budget: &mut Budget) -> Option<Vec<f64>
             }
         }
         let is_same = |a: &[f64], b: &[f64]| {
-            a.len() == b.len()
-                && (0..a.len()).all(|j| !mip.integer[j] || (a[j] - b[j]).abs() < 0.5)
+            a.len() == b.len() && (0..a.len()).all(|j| !mip.integer[j] || (a[j] - b[j]).abs() < 0.5)
         };
         if is_same(&point, &last) {
             flip(mip, far, &mut point, &mut rng);
@@ -155,7 +150,11 @@ fn aim(mip: &Mip, lp: &mut Lp, point: &[f64], share: f64) {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let length = norm(&mut (0..mip.columns()).map(direction));
     let cost = norm(&mut mip.cost.iter().copied());
-    let factor = if cost > 0.0 { share * length / cost } else { 0.0 };
+    let factor = if cost > 0.0 {
+        share * length / cost
+    } else {
+        0.0
+    };
     for j in 0..mip.columns() {
         lp.set_cost(j, (1.0 - share) * direction(j) + factor * mip.cost[j]);
     }

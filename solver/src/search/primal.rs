@@ -5,7 +5,7 @@
 
 use super::tree::Tree;
 use super::{Ending, Lattice, Listener, Progress, SearchParams, search};
-use crate::heuristics::{Context, Moment, SubLimits, jump_ticks, feasibility_jump};
+use crate::heuristics::{Context, Moment, SubLimits, feasibility_jump, jump_ticks};
 use crate::mip::Mip;
 use crate::technique::{Technique, Techniques};
 use crate::work::Budget;
