@@ -7,6 +7,7 @@
 //! | dual fixing | cost >= 0 and no row that going down could violate: at its lower bound; likewise up |
 //! | unlocked | as above with cost 0 and no bound: its rows can always be met and go |
 //! | dual side | in one row, cost and coefficient want that row at L, and no bound of the column gets in the way: L = U |
+//! | lone lock | cost >= 0 and one row alone that going down could violate, of two columns: equality there, as far as the column's own bound allows; likewise up |
 //! | slack | in one row, and cost 0 or the row an equation: the row takes up its bounds as sides |
 //!
 //! **Slack.** `L <= a x + t <= U`, `l <= x <= u` has a solution x for exactly
@@ -71,6 +72,12 @@ impl State<'_> {
             }
             if cost <= 0.0 && locks.up == 0 {
                 return self.fix_at(j, upper, cost, column, row);
+            }
+            if self.has(Technique::Substitution) && column.len() > 1 {
+                let down = cost >= 0.0 && locks.down == 1;
+                if (down || cost <= 0.0 && locks.up == 1) && self.lone_lock(j, down, column)? {
+                    return Ok(());
+                }
             }
         }
         if let [(i, a)] = column[..]
@@ -154,7 +161,7 @@ impl State<'_> {
         let cost = self.cost[j];
         self.spend(1)?;
         let is_dual = cost != 0.0 && !self.is_equation(i);
-        if is_dual && !self.is_dual_side(i, j, a) {
+        if is_dual && !self.is_dual_side(i, j, a, cost > 0.0) {
             return Ok(());
         }
         self.load_row(i, row)?;
@@ -234,12 +241,47 @@ impl State<'_> {
         self.touch_columns_of(i)
     }
 
-    /// Whether row `i` is at the side that the cost of its singleton `j` pulls
-    /// it to in every optimum: no bound of the column stops it.
-    fn is_dual_side(&mut self, i: usize, j: usize, a: f64) -> bool {
+    /// Column `j` would go down (or up), and only one row minds: if that row
+    /// has two columns, it is met with equality. Whether it was not yet.
+    fn lone_lock(&mut self, j: usize, down: bool, column: &[Entry]) -> Step<bool> {
+        // The row that minds.
+        let minds = |&&(i, a): &&Entry| {
+            let lower_minds = (a > 0.0) == down;
+            let i = i as usize;
+            lower_minds && self.row_lower[i] > f64::NEG_INFINITY
+                || !lower_minds && self.row_upper[i] < f64::INFINITY
+        };
+        let Some(&(i, a)) = column.iter().find(minds) else {
+            return Ok(false);
+        };
+        let i = i as usize;
+        if self.row_len[i] != 2 || self.is_equation(i) || !self.is_dual_side(i, j, a, down) {
+            return Ok(false);
+        }
+        let to_lower = (a > 0.0) == down;
+        let side = if to_lower { self.row_lower[i] } else { self.row_upper[i] };
+        if self.integer[j] {
+            let is_whole = |value: f64| (value - value.round()).abs() <= tol::BOUND_SAFETY;
+            let other = self.row(i).iter().find(|&&(k, _)| k as usize != j).copied();
+            let fits = other.is_some_and(|(k, t)| self.integer[k as usize] && is_whole(t / a));
+            if !fits || !is_whole(side / a) {
+                return Ok(false);
+            }
+        }
+        self.log.add(Count::DualSide);
+        self.row_lower[i] = side;
+        self.row_upper[i] = side;
+        self.touch_row(i);
+        self.touch_columns_of(i)?;
+        Ok(true)
+    }
+
+    /// Whether row `i` stops column `j`, which would go down (or up), before
+    /// any bound of its own does.
+    fn is_dual_side(&mut self, i: usize, j: usize, a: f64, down: bool) -> bool {
         let activity = self.activity(i);
         let (lower, upper) = (self.lower[j], self.upper[j]);
-        if (self.cost[j] > 0.0) == (a > 0.0) {
+        if down == (a > 0.0) {
             // a x as small as it may be: L - t, or the bound.
             let side = self.row_lower[i];
             let end = least(a, lower, upper);

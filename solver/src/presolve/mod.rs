@@ -11,6 +11,7 @@
 //! optimal points, never all of them. Restoring keeps feasibility within the
 //! tolerances and the objective. Sources are named with each technique.
 
+mod cliques;
 mod columns;
 mod dominated;
 mod integers;
@@ -93,6 +94,7 @@ counts! {
     ProbingBound = "probing bounds",
     ProbingEqual = "probing equalities",
     Clique = "clique rows",
+    CliqueFixed = "clique fixings",
 }
 
 /// How often each reduction was applied.
@@ -173,6 +175,13 @@ fn run(state: &mut State<'_>) -> Step {
     if state.has(Technique::Probing) && !state.is_exhausted() {
         let before = state.log.total();
         probing::probe(state)?;
+        if state.log.total() > before {
+            compare(state)?;
+        }
+    }
+    if state.has(Technique::CliqueMerging) && !state.is_exhausted() {
+        let before = state.log.total();
+        cliques::merge(state)?;
         if state.log.total() > before {
             compare(state)?;
         }

@@ -527,6 +527,16 @@ impl<'a> State<'a> {
         self.column_queue.add(j);
     }
 
+    /// Adds an entry that is not there.
+    pub(super) fn add_entry(&mut self, i: usize, j: usize, value: f64) {
+        self.rows.push(i, (index(j), value));
+        self.columns.push(j, (index(i), value));
+        self.row_len[i] += 1;
+        self.column_len[j] += 1;
+        self.touch_row(i);
+        self.column_queue.add(j);
+    }
+
     /// Removes an entry.
     pub(super) fn remove_entry(&mut self, i: usize, j: usize) {
         self.budget

@@ -240,6 +240,81 @@ fn random(random: &mut Random) -> Mip {
     mip
 }
 
+/// A problem of binaries whose rows are mostly edges and cliques.
+fn random_packing(random: &mut Random) -> Mip {
+    let n = 3 + random.below(6) as usize;
+    let m = 2 + random.below(12) as usize;
+    let complemented = [0, 20][random.below(2) as usize];
+    let equations = [0, 10][random.below(2) as usize];
+    let mut mip = Mip::default();
+    for _ in 0..n {
+        mip.cost.push(random.between(-4, 1));
+        mip.lower.push(0.0);
+        mip.upper.push(1.0);
+        mip.integer.push(true);
+    }
+    for _ in 0..m {
+        let weight = [1.0, 1.0, -2.0][random.below(3) as usize];
+        let size = 2 + random.below(2);
+        let mut columns: Vec<u32> = (0..size).map(|_| random.below(n as u32)).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let mut side = weight;
+        let mut terms = Vec::new();
+        for j in columns {
+            let is_complemented = random.chance(complemented);
+            side -= if is_complemented { weight } else { 0.0 };
+            terms.push((j, if is_complemented { -weight } else { weight }));
+        }
+        let is_equation = random.chance(equations);
+        let (lower, upper) = if is_equation {
+            (side, side)
+        } else if weight > 0.0 {
+            (f64::NEG_INFINITY, side)
+        } else {
+            (side, f64::INFINITY)
+        };
+        mip.push_row(terms, lower, upper);
+    }
+    if random.chance(50) {
+        let terms: Vec<(u32, f64)> = (0..n as u32).map(|j| (j, random.between(1, 5))).collect();
+        mip.push_row(terms, f64::NEG_INFINITY, random.between(4, 12));
+    }
+    mip.finish();
+    mip
+}
+
+#[test]
+fn cliques_are_merged_without_loss() {
+    let exact = Techniques::none()
+        .with(Technique::Presolve)
+        .with(Technique::CliqueMerging);
+    let mut totals = Log::default();
+    for case in 0..2500 {
+        let mip = random_packing(&mut Random(88_000_000 + case));
+        let truth = enumerate(&mip).unwrap();
+        for techniques in [exact, Techniques::default()] {
+            if let Err(why) = judge(&mip, techniques, &truth) {
+                panic!("case {case}: {truth:?}, but {why}\n{mip:?}");
+            }
+        }
+        let presolved = presolve(&mip, exact, &mut Budget::unlimited());
+        if let Presolved::Reduced(reduced) = presolved {
+            for &(count, name) in Count::ALL {
+                if reduced.log.iter().any(|&(other, _)| other == name) {
+                    totals.add(count);
+                }
+            }
+            if let Answer::Optimal(_, point) = &truth {
+                let small = reduced.postsolve.reduce(point);
+                assert!(reduced.mip.is_feasible(&small), "case {case}\n{mip:?}");
+            }
+        }
+    }
+    assert!(totals.0[Count::Clique as usize] > 100, "{totals:?}");
+    assert!(totals.0[Count::CliqueFixed as usize] > 10, "{totals:?}");
+}
+
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-6 * a.abs().max(1.0)
 }

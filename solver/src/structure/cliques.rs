@@ -179,8 +179,13 @@ impl Builder {
         self.equation.push(equation);
     }
 
+    /// Number of cliques so far.
+    pub(crate) fn len(&self) -> usize {
+        self.equation.len()
+    }
+
     /// Adds the cliques of row `i`; `weights` is scratch.
-    fn add_row(&mut self, mip: &Mip, i: usize, weights: &mut Vec<(f64, Literal)>) {
+    pub(crate) fn add_row(&mut self, mip: &Mip, i: usize, weights: &mut Vec<(f64, Literal)>) {
         let (lower, upper) = (mip.row_lower[i], mip.row_upper[i]);
         let sides = [(1.0, upper), (-1.0, -lower)];
         // One side of an equation of equal weights says it all.
