@@ -52,11 +52,15 @@ fn as_clique(mip: &Mip, i: usize) -> Option<(Vec<Literal>, bool)> {
         let is_equation = lower >= upper;
         if is_one && (is_equation || other.is_infinite()) {
             let literal = |(&j, &a): (&u32, &f64)| Literal::new(j as usize, sign * a < 0.0);
-            let all_binary = columns
-                .iter()
-                .all(|&j| mip.is_binary(j as usize) && mip.lower[j as usize] < mip.upper[j as usize]);
-            return all_binary
-                .then(|| (columns.iter().zip(values).map(literal).collect(), is_equation));
+            let all_binary = columns.iter().all(|&j| {
+                mip.is_binary(j as usize) && mip.lower[j as usize] < mip.upper[j as usize]
+            });
+            return all_binary.then(|| {
+                (
+                    columns.iter().zip(values).map(literal).collect(),
+                    is_equation,
+                )
+            });
         }
     }
     None
@@ -65,7 +69,9 @@ fn as_clique(mip: &Mip, i: usize) -> Option<(Vec<Literal>, bool)> {
 /// Extends clique rows and removes those that follow.
 pub(super) fn merge(state: &mut State<'_>) -> Step {
     let (mip, kept) = state.to_mip();
-    let rows: Vec<usize> = (0..state.is_row.len()).filter(|&i| state.is_row[i]).collect();
+    let rows: Vec<usize> = (0..state.is_row.len())
+        .filter(|&i| state.is_row[i])
+        .collect();
     let mut builder = Builder::default();
     let mut weights = Vec::new();
     // By clique: the live row that it is, if it is one.
@@ -92,7 +98,9 @@ pub(super) fn merge(state: &mut State<'_>) -> Step {
         shared: vec![0; cliques.len()],
         is_false: vec![false; literals],
     };
-    let mut order: Vec<usize> = (0..cliques.len()).filter(|&c| row_of[c].is_some()).collect();
+    let mut order: Vec<usize> = (0..cliques.len())
+        .filter(|&c| row_of[c].is_some())
+        .collect();
     order.sort_by_key(|&c| (std::cmp::Reverse(cliques.literals(c).len()), c));
     for c in order {
         if state.budget.ticks() > limit || state.is_exhausted() {
@@ -261,7 +269,11 @@ fn set_clique(
     joined: &[Literal],
     kept: &[u32],
 ) -> Step {
-    let negative = own.iter().chain(joined).filter(|y| y.is_complemented()).count();
+    let negative = own
+        .iter()
+        .chain(joined)
+        .filter(|y| y.is_complemented())
+        .count();
     let coefficient = |y: Literal| if y.is_complemented() { -1.0 } else { 1.0 };
     let first = own.first().map(|&y| (kept[y.column()], coefficient(y)));
     let is_as_is = first.is_some_and(|first| state.row(row).contains(&first));

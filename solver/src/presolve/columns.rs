@@ -259,7 +259,11 @@ impl State<'_> {
             return Ok(false);
         }
         let to_lower = (a > 0.0) == down;
-        let side = if to_lower { self.row_lower[i] } else { self.row_upper[i] };
+        let side = if to_lower {
+            self.row_lower[i]
+        } else {
+            self.row_upper[i]
+        };
         if self.integer[j] {
             let is_whole = |value: f64| (value - value.round()).abs() <= tol::BOUND_SAFETY;
             let other = self.row(i).iter().find(|&&(k, _)| k as usize != j).copied();
