@@ -15,14 +15,15 @@
 //! `[d_j - e_j, d_j + e_j]` counts; the sums lose a bound on their own.
 //!
 //! **What is not rigorous.** Where a bound of a column is infinite, a d_j that
-//! is wrong by at most [`DUAL_ZERO`] relative to its largest term counts as
-//! zero: the multipliers of a floating-point basis are not better than that. A
-//! larger one gives no bound.
+//! is wrong by at most [`DUAL_ZERO`] relative to its terms counts as zero: the
+//! multipliers of a floating-point basis are not better than that. A larger one
+//! gives no bound.
 
 use super::Lp;
 
-/// Relative to 1 + the largest term of d_j: reduced costs up to this on an
-/// infinite bound are zero.
+/// Relative to the sum of the terms of d_j and one (in the units of the scaled
+/// problem where those are coarser): reduced costs up to this on an infinite
+/// bound are zero.
 const DUAL_ZERO: f64 = 1e-7;
 
 /// Round-off of one operation.
@@ -39,18 +40,23 @@ impl Lp {
             &self.problem.cost,
             (lower, upper),
             self.duals(),
+            |j, size| DUAL_ZERO * (size + (1.0 / self.problem.scale[j]).max(1.0)),
         )
+        .low()
     }
 }
 
-/// The bound of the module text.
-fn bound(
+/// The bound of the module text, as a sum with its error. `zero(j, s)`: a
+/// reduced cost of j up to this, of terms whose magnitudes sum up to s, is zero
+/// on an infinite bound.
+pub(super) fn bound(
     rows: &crate::sparse::Matrix,
     (row_lower, row_upper): (&[f64], &[f64]),
     cost: &[f64],
     (lower, upper): (&[f64], &[f64]),
     y: &[f64],
-) -> f64 {
+    zero: impl Fn(usize, f64) -> f64,
+) -> Total {
     let n = cost.len();
     let mut d = cost.to_vec();
     // Sum of magnitudes and number of the terms of d_j, and its largest.
@@ -77,7 +83,7 @@ fn bound(
         let (mut low, mut high) = (d[j] - error, d[j] + error);
         // min over d in [low, high] and x in [lower, upper] of d x.
         let at = |d: f64, x: f64| if d == 0.0 { 0.0 } else { d * x };
-        let zero = DUAL_ZERO * (1.0 + size[j]);
+        let zero = zero(j, size[j]);
         if upper[j] == f64::INFINITY && low < 0.0 && low >= -zero {
             (low, high) = (0.0, high.max(0.0));
         }
@@ -93,23 +99,34 @@ fn bound(
         .into_iter()
         .fold(f64::INFINITY, f64::min);
         if least == f64::NEG_INFINITY || least.is_nan() {
-            return f64::NEG_INFINITY;
+            return Total::NONE;
         }
         total.add(least);
     }
-    total.low()
+    total
 }
 
 /// A sum with the magnitude of its terms.
-#[derive(Default)]
-struct Total {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Total {
     sum: f64,
     correction: f64,
     magnitude: f64,
     terms: f64,
+    /// The largest magnitude of a term.
+    pub(super) largest: f64,
 }
 
 impl Total {
+    /// No bound.
+    const NONE: Self = Self {
+        sum: f64::NEG_INFINITY,
+        correction: 0.0,
+        magnitude: 0.0,
+        terms: 0.0,
+        largest: 0.0,
+    };
+
     /// Neumaier's compensated addition.
     fn add(&mut self, term: f64) {
         let next = self.sum + term;
@@ -120,25 +137,37 @@ impl Total {
         };
         self.sum = next;
         self.magnitude += term.abs();
+        self.largest = self.largest.max(term.abs());
         self.terms += 1.0;
     }
 
     /// A value that the exact sum of the exact terms is not below: each term
     /// was rounded once, the compensated sum loses two units and a second
     /// order term.
-    fn low(&self) -> f64 {
+    pub(super) fn low(&self) -> f64 {
         let second = self.terms * self.terms * EPSILON * EPSILON;
         let value = self.sum + self.correction;
+        if value.is_nan() || value == f64::NEG_INFINITY {
+            return f64::NEG_INFINITY;
+        }
         value - (2.0 * EPSILON + second) * self.magnitude - 2.0 * EPSILON * value.abs()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::bound;
     use crate::sparse::Matrix;
 
     const FREE: f64 = f64::INFINITY;
+
+    type Pair<'a> = (&'a [f64], &'a [f64]);
+
+    fn bound(rows: &Matrix, sides: Pair<'_>, cost: &[f64], bounds: Pair<'_>, y: &[f64]) -> f64 {
+        super::bound(rows, sides, cost, bounds, y, |_, size| {
+            super::DUAL_ZERO * (1.0 + size)
+        })
+        .low()
+    }
 
     /// min x + y, x + y >= 1 and x - y >= 0, 0 <= x, y <= 1.
     fn rows() -> Matrix {

@@ -16,7 +16,9 @@
 //! | `pivot_row.rs` | one row of the tableau, by rows or by columns |
 //! | `dual.rs`, `ratio.rs` | dual simplex: steepest edge, long-step Harris ratio test |
 //! | `primal.rs` | primal simplex: Devex, Harris ratio test; clean-up and unbounded problems |
+//! | `scaling.rs`, `refine.rs` | powers of two for rows and columns; basic values to full precision |
 //! | `solve.rs` | phases, removal of shifts, the recovery ladder |
+//! | `bound.rs` | dual bounds that round-off cannot break |
 //! | `proof.rs` | Farkas vectors and rays, checked against the caller's data |
 //! | `edit.rs` | bounds, costs, rows and columns that come and go |
 //!
@@ -37,6 +39,7 @@ mod primal;
 mod problem;
 mod proof;
 mod ratio;
+mod refine;
 mod scaling;
 mod solve;
 mod sparse_vector;

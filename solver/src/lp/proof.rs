@@ -2,8 +2,8 @@
 //!
 //! **Farkas.** Multipliers y, g = A^T y. Every feasible point has
 //! `sum_j g_j x_j - sum_i y_i r_i = 0`. If the largest value of the left side
-//! over all bounds is negative, there is none. Entries of g that round-off
-//! explains count as zero.
+//! over all bounds is negative, by more than round-off, there is none. Entries
+//! of g on infinite bounds that round-off explains count as zero.
 //!
 //! **Ray.** A direction z that violates no finite bound however far one goes,
 //! with c z < 0.
@@ -12,54 +12,34 @@ use super::params;
 use super::problem::Problem;
 
 /// Whether `y` or `-y` proves that `problem` has no feasible point; the
-/// multipliers that do.
+/// multipliers that do, zero where they would stand on an infinite side.
+///
+/// A vector that proves it is one that bounds the objective zero from below by
+/// something positive: [`super::bound`].
 pub(super) fn farkas(problem: &Problem, y: &[f64]) -> Option<Vec<f64>> {
-    let n = problem.n();
-    let mut g = vec![0.0; n];
-    let mut size = vec![0.0_f64; n];
-    for (i, &y) in y.iter().enumerate() {
-        if y != 0.0 {
-            for (j, a) in problem.rows.iter(i) {
-                g[j] += y * a;
-                size[j] = size[j].max((y * a).abs());
-            }
+    let (lower, upper) = (&problem.row_lower, &problem.row_upper);
+    let cost = vec![0.0; problem.n()];
+    for sign in [1.0, -1.0] {
+        let z: Vec<f64> = y
+            .iter()
+            .zip(lower.iter().zip(upper))
+            .map(|(&y, (&lower, &upper))| {
+                let z = sign * y;
+                let side = if z > 0.0 { lower } else { upper };
+                if side.is_finite() { z } else { 0.0 }
+            })
+            .collect();
+        let total = super::bound::bound(
+            &problem.rows,
+            (lower, upper),
+            &cost,
+            (&problem.col_lower, &problem.col_upper),
+            &z,
+            |_, size| params::FARKAS_ZERO * size,
+        );
+        if total.low() > params::FARKAS_MARGIN * total.largest {
+            return Some(z);
         }
-    }
-    // The largest and the least value of the combination, and the largest term.
-    let (mut most, mut least) = (0.0_f64, 0.0_f64);
-    let (mut most_term, mut least_term) = (0.0_f64, 0.0_f64);
-    let mut add = |g: f64, lower: f64, upper: f64| {
-        let (high, low) = if g > 0.0 {
-            (g * upper, g * lower)
-        } else {
-            (g * lower, g * upper)
-        };
-        most += high;
-        least += low;
-        most_term = most_term.max(high.abs());
-        least_term = least_term.max(low.abs());
-    };
-    for j in 0..n {
-        let (lower, upper) = (problem.col_lower[j], problem.col_upper[j]);
-        if g[j] == 0.0 {
-            continue;
-        }
-        let open = lower == f64::NEG_INFINITY || upper == f64::INFINITY;
-        if open && g[j].abs() <= params::FARKAS_ZERO * size[j] {
-            continue;
-        }
-        add(g[j], lower, upper);
-    }
-    for (i, &y) in y.iter().enumerate() {
-        if y != 0.0 {
-            add(-y, problem.row_lower[i], problem.row_upper[i]);
-        }
-    }
-    if most < -params::FARKAS_MARGIN * most_term {
-        return Some(y.to_vec());
-    }
-    if least > params::FARKAS_MARGIN * least_term {
-        return Some(y.iter().map(|y| -y).collect());
     }
     None
 }

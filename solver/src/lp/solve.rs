@@ -38,6 +38,15 @@ const ROUNDS: usize = 20;
 /// Bounds crossed by less than this, relative, are equal.
 const CROSSED: f64 = 1e-9;
 
+/// Updates of the factors from which a solve renews them before its answer. With
+/// fewer the reduced costs are computed anew with the factors as they are: node
+/// problems take few pivots, and a factorisation costs as much as several.
+const STALE: usize = 20;
+
+/// Relative difference of a row's activity and its variable above which the
+/// values are computed anew.
+const DRIFT: f64 = 1e-9;
+
 /// What the check of an optimal basis says.
 enum Verdict {
     Good,
@@ -45,6 +54,8 @@ enum Verdict {
     Drifted,
     /// Feasible as scaled only.
     Violated,
+    /// Not a number.
+    Broken,
 }
 
 impl Lp {
@@ -117,6 +128,7 @@ impl Lp {
         if state.is_primal_stale {
             state.compute_primal(problem, run.budget);
         }
+        let mut is_refined = false;
         for _ in 0..ROUNDS {
             let (problem, state) = (&self.problem, &mut self.state);
             match state.dual(problem, run) {
@@ -126,7 +138,7 @@ impl Lp {
             }
             if state.shifted {
                 state.reset_costs(problem);
-                if state.updates > 0 {
+                if state.updates > STALE {
                     if let Err(failure) = state.refresh(problem, run.budget) {
                         return status(failure.into());
                     }
@@ -145,13 +157,16 @@ impl Lp {
                 state.correct_dual(problem, run.budget);
                 continue;
             }
-            match self.verify(run.budget) {
+            match self.verify(is_refined, run.budget) {
                 Verdict::Good => return LpStatus::Optimal,
+                Verdict::Broken => return LpStatus::Trouble,
                 Verdict::Drifted => {
                     let (problem, state) = (&self.problem, &mut self.state);
                     if let Err(failure) = state.refresh(problem, run.budget) {
                         return status(failure.into());
                     }
+                    state.refine_primal(problem, run.budget);
+                    is_refined = true;
                     state.correct_dual(problem, run.budget);
                 }
                 Verdict::Violated => {
@@ -166,10 +181,10 @@ impl Lp {
     }
 
     /// Evaluates the rows at the current point.
-    fn verify(&mut self, budget: &mut Budget) -> Verdict {
+    fn verify(&mut self, is_refined: bool, budget: &mut Budget) -> Verdict {
         self.extract_x(budget);
         let (problem, state, n) = (&self.problem, &self.state, self.problem.n());
-        let (mut drift, mut violated) = (0.0_f64, 0.0_f64);
+        let (mut drift, mut violated, mut is_broken) = (0.0_f64, 0.0_f64, false);
         for j in 0..n {
             let x = self.answer.x[j];
             violated = violated
@@ -179,15 +194,24 @@ impl Lp {
         for i in 0..problem.m() {
             let activity = self.answer.activity[i];
             let r = state.value(n + i) * problem.scale[n + i];
-            drift = drift.max((activity - r).abs() / (1.0 + r.abs()));
+            let error = (activity - r).abs();
+            is_broken |= error.is_nan();
+            if error > DRIFT * (1.0 + r.abs()) {
+                // Relative to the terms, whose round-off the activity has.
+                let size = problem.rows.iter(i).fold(r.abs(), |size, (j, a)| {
+                    size.max((a * self.answer.x[j]).abs())
+                });
+                drift = drift.max(error / (1.0 + size));
+            }
             let slack = 1e-9 * r.abs();
             violated = violated
                 .max(problem.row_lower[i] - activity - slack)
                 .max(activity - problem.row_upper[i] - slack);
         }
-        // NaN counts as drift.
-        if !(drift <= 1e-9) && state.updates > 0 {
+        if (drift > DRIFT || is_broken) && (state.updates > 0 || !is_refined) {
             Verdict::Drifted
+        } else if is_broken {
+            Verdict::Broken
         } else if violated > tol::ENGINE_FEASIBILITY
             && state.primal_tolerance > params::PRIMAL_LEAST
         {

@@ -143,8 +143,9 @@ impl Singletons {
     }
 }
 
-/// What a factorisation needs beyond its result; kept to spare allocations.
-#[derive(Clone, Debug, Default)]
+/// What a factorisation needs beyond its result; kept to spare allocations. A
+/// copy starts empty: it has nothing to keep.
+#[derive(Debug, Default)]
 pub(super) struct Scratch {
     singletons: Singletons,
     /// Active entries by position.
@@ -160,6 +161,12 @@ pub(super) struct Scratch {
     multiplier: Vec<f64>,
     marked: Vec<bool>,
     pivot_columns: Vec<(Index, f64)>,
+}
+
+impl Clone for Scratch {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Scratch {

@@ -193,3 +193,144 @@ fn fresh_factors_are_those_of_the_slack_basis() {
     factor.btran(&mut x);
     assert_eq!(x.values, [0.0, 2.0, 0.0]);
 }
+
+#[test]
+fn aligned_factors_solve_the_reordered_basis() {
+    for seed in 1..=20 {
+        let mut numbers = Numbers(seed);
+        let m = 2 + numbers.next(60);
+        let mut basis = numbers.basis(m, 4);
+        let mut factor = Factor::new(m);
+        let mut budget = Budget::unlimited();
+        assert_eq!(factor.factorize(&basis, &mut budget), Factored::Ok);
+        let names = factor.align();
+        let old = basis.clone();
+        for (column, &name) in old.0.iter().zip(&names) {
+            basis.0[name as usize].clone_from(column);
+        }
+        for round in 0..30 {
+            let v = numbers.column(m, 3);
+            let mut x = vector(m, &v);
+            factor.ftran(&mut x, false);
+            assert!(is_listed_right(&x));
+            assert!(
+                forward_residual(&basis, &x, &v) < 1e-7,
+                "seed {seed} {round}"
+            );
+            let mut y = vector(m, &v);
+            factor.btran(&mut y);
+            assert!(is_listed_right(&y));
+            assert!(
+                backward_residual(&basis, &y, &v) < 1e-7,
+                "seed {seed} {round}"
+            );
+            let column = numbers.column(m, 4);
+            let mut alpha = vector(m, &column);
+            factor.ftran(&mut alpha, true);
+            let position = numbers.next(m);
+            if alpha.values[position].abs() < 1e-2 {
+                continue;
+            }
+            basis.0[position] = column;
+            if factor.update(position, alpha.values[position]) != Updated::Ok {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn permuted_triangles_have_no_fill() {
+    for seed in 1..=10 {
+        let mut numbers = Numbers(seed);
+        let m = 80;
+        // Column k of a lower triangle: k and up to three rows after it; then
+        // rows and columns are permuted.
+        let shuffle = |numbers: &mut Numbers| {
+            let mut order: Vec<usize> = (0..m).collect();
+            for i in (1..m).rev() {
+                order.swap(i, numbers.next(i + 1));
+            }
+            order
+        };
+        let (rows, columns) = (shuffle(&mut numbers), shuffle(&mut numbers));
+        let mut basis = Basis(vec![Vec::new(); m]);
+        let mut entries = 0;
+        for k in 0..m {
+            let mut column = vec![(rows[k], numbers.value())];
+            for _ in 0..3 {
+                let i = k + numbers.next(m - k);
+                if column.iter().all(|&(row, _)| row != rows[i]) {
+                    column.push((rows[i], numbers.value()));
+                }
+            }
+            entries += column.len();
+            basis.0[columns[k]] = column;
+        }
+        let mut factor = Factor::new(m);
+        let mut budget = Budget::unlimited();
+        assert_eq!(factor.factorize(&basis, &mut budget), Factored::Ok);
+        let stored = factor.lower_columns.stored() + factor.upper_columns.stored() + m;
+        assert_eq!(stored, entries, "seed {seed}");
+    }
+}
+
+#[test]
+fn near_dependence_and_bad_scales_are_told_or_solved() {
+    // The Hilbert matrix of order 6, condition 1.5e7: solved to a small residual.
+    let hilbert = |m: usize| {
+        Basis(
+            (0..m)
+                .map(|j| (0..m).map(|i| (i, 1.0 / (i + j + 1) as f64)).collect())
+                .collect(),
+        )
+    };
+    let mut budget = Budget::unlimited();
+    let basis = hilbert(6);
+    let mut factor = Factor::new(6);
+    assert_eq!(factor.factorize(&basis, &mut budget), Factored::Ok);
+    let v = [(2, 1.0)];
+    let mut x = vector(6, &v);
+    factor.ftran(&mut x, false);
+    assert!(forward_residual(&basis, &x, &v) < 1e-12);
+    // Two columns that differ by 1e-12 in one entry: named as dependent.
+    let near = Basis(vec![
+        vec![(0, 1.0), (1, 2.0)],
+        vec![(0, 1.0), (1, 2.0 + 1e-12)],
+    ]);
+    let mut factor = Factor::new(2);
+    assert!(matches!(
+        factor.factorize(&near, &mut budget),
+        Factored::Singular { replacements } if replacements.len() == 1
+    ));
+    // Columns of very different lengths.
+    let mut numbers = Numbers(3);
+    let mut basis = numbers.basis(30, 4);
+    for (position, column) in basis.0.iter_mut().enumerate() {
+        let scale = 10.0_f64.powi(position as i32 % 13 - 6);
+        for (_, value) in column {
+            *value *= scale;
+        }
+    }
+    let mut factor = Factor::new(30);
+    assert_eq!(factor.factorize(&basis, &mut budget), Factored::Ok);
+    let mut x = vector(30, &v);
+    factor.ftran(&mut x, false);
+    assert!(forward_residual(&basis, &x, &v) < 1e-10);
+}
+
+#[test]
+fn a_stopped_budget_stops_the_factorisation() {
+    // A dense matrix has no singletons, so the first pivot asks the budget.
+    let m = 20;
+    let mut numbers = Numbers(5);
+    let basis = Basis(
+        (0..m)
+            .map(|_| (0..m).map(|i| (i, numbers.value())).collect())
+            .collect(),
+    );
+    let mut factor = Factor::new(m);
+    let clock = crate::clock::Clock::start(None);
+    let mut budget = Budget::new(clock, std::sync::Arc::new(true.into()));
+    assert_eq!(factor.factorize(&basis, &mut budget), Factored::Stopped);
+}
