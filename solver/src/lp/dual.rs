@@ -21,10 +21,8 @@ use crate::work::Budget;
 pub(super) enum End {
     /// Dual: primal feasible. Primal: dual feasible.
     Optimal,
-    /// Dual: no entering variable; `rho` is the row, the violation's sign given.
-    Infeasible {
-        above: bool,
-    },
+    /// Dual: no entering variable for position `p`; `rho` is its row.
+    Infeasible { p: usize },
     /// Primal: `column` and the entering variable with its way are a ray.
     Unbounded {
         q: usize,
@@ -54,6 +52,8 @@ pub(super) struct Run<'a> {
     pub(super) budget: &'a mut Budget,
     /// Least pivot, raised by the recovery ladder.
     pub(super) least_pivot: f64,
+    /// Iterations at which the attempt has failed.
+    pub(super) cap: u64,
 }
 
 /// Iterations between two evaluations of the true bound after one that did not
@@ -83,6 +83,9 @@ impl State {
             }
             if run.iterations >= run.limit {
                 return End::Limit;
+            }
+            if run.iterations >= run.cap {
+                return End::Trouble;
             }
             if run.budget.is_over() {
                 return End::Stopped;
@@ -127,7 +130,7 @@ impl State {
                     self.correct_dual(problem, run.budget);
                     continue;
                 }
-                return End::Infeasible { above: delta > 0.0 };
+                return End::Infeasible { p };
             };
             // The column, and whether it agrees with the row.
             self.column.clear();

@@ -33,12 +33,21 @@ pub(super) const PIVOT_AGREEMENT_FRESH: f64 = 1e-3;
 /// Updates after which the basis is factorised again.
 pub(super) const UPDATES: usize = 100;
 
+/// Degenerate steps in a row after which the primal simplex draws lots: it
+/// would cycle otherwise.
+pub(super) const STALLED: u64 = 200;
+
+/// Iterations of one attempt, and more for each row and column, after which it
+/// has failed: a cycle that nothing broke.
+pub(super) const ITERATIONS: u64 = 50_000;
+pub(super) const ITERATIONS_EACH: u64 = 50;
+
 /// Relative size of cost perturbations.
 pub(super) const PERTURBATION: f64 = 5e-7;
 
-/// Relative to the largest term of a sum: entries of a Farkas combination up
-/// to this are zero.
-pub(super) const FARKAS_ZERO: f64 = 1e-10;
+/// Relative to the largest term of a sum: entries of a Farkas combination on
+/// infinite bounds up to this are zero.
+pub(super) const FARKAS_ZERO: f64 = 1e-9;
 
 /// Relative to the largest term: by how much a Farkas combination must miss
 /// zero.

@@ -10,7 +10,7 @@ use super::dual::{End, Run};
 use super::factor::Updated;
 use super::params;
 use super::problem::Problem;
-use super::state::{State, each_entry, is_wrong, length, violation};
+use super::state::{State, each_entry, fraction, is_wrong, length, violation};
 
 /// Failures to pivot in one run before it is given up.
 const FAILURES: u32 = 20;
@@ -20,6 +20,7 @@ impl State {
     /// reduced costs.
     pub(super) fn primal(&mut self, problem: &Problem, run: &mut Run<'_>) -> End {
         let mut devex = vec![1.0_f64; self.d.len()];
+        let mut stalled = 0_u64;
         let mut failures = 0;
         loop {
             if self.updates >= params::UPDATES {
@@ -34,6 +35,9 @@ impl State {
             if run.iterations >= run.limit {
                 return End::Limit;
             }
+            if run.iterations >= run.cap {
+                return End::Trouble;
+            }
             if run.budget.is_over() {
                 return End::Stopped;
             }
@@ -41,8 +45,14 @@ impl State {
             let mut best = (0.0, usize::MAX);
             for v in 0..self.d.len() {
                 let d = self.d[v];
-                if is_wrong(d, self.way[v]) && d * d > best.0 * devex[v] {
-                    best = (d * d / devex[v], v);
+                if is_wrong(d, self.way[v]) {
+                    let mut score = d * d / devex[v];
+                    if stalled > params::STALLED {
+                        score *= fraction(v.wrapping_mul(31).wrapping_add(self.updates));
+                    }
+                    if score > best.0 || best.1 == usize::MAX {
+                        best = (score, v);
+                    }
                 }
             }
             run.budget.spend_entries(self.d.len() / 2);
@@ -126,6 +136,7 @@ impl State {
             self.factor.ftran(&mut self.tau, false);
 
             let theta = self.d[q] / by_column;
+            stalled = if step > 0.0 { 0 } else { stalled + 1 };
             let step = sign * step;
             self.objective += step * self.d[q];
             self.update_dual(theta, run.budget);

@@ -35,6 +35,9 @@ pub(super) struct Answer {
 /// Rounds of dual and primal simplex within one attempt.
 const ROUNDS: usize = 20;
 
+/// Steps of iterative refinement of a Farkas vector.
+const REFINEMENTS: usize = 2;
+
 /// Bounds crossed by less than this, relative, are equal.
 const CROSSED: f64 = 1e-9;
 
@@ -72,6 +75,7 @@ impl Lp {
             cutoff: limits.cutoff,
             budget,
             least_pivot: 0.0,
+            cap: 0,
         };
         self.state.primal_tolerance = params::PRIMAL;
         let mut status = self.attempt(&mut run);
@@ -115,6 +119,9 @@ impl Lp {
 
     fn attempt(&mut self, run: &mut Run<'_>) -> LpStatus {
         let (problem, state) = (&self.problem, &mut self.state);
+        run.cap = run.iterations
+            + params::ITERATIONS
+            + params::ITERATIONS_EACH * problem.variables() as u64;
         if !state.is_factored {
             if let Err(failure) = state.factorize(problem, run.budget) {
                 return status(failure.into());
@@ -133,7 +140,7 @@ impl Lp {
             let (problem, state) = (&self.problem, &mut self.state);
             match state.dual(problem, run) {
                 End::Optimal => {}
-                End::Infeasible { above } => return self.prove_infeasible(above),
+                End::Infeasible { p } => return self.prove_infeasible(p, run.budget),
                 other => return status(other),
             }
             if state.shifted {
@@ -221,19 +228,26 @@ impl Lp {
         }
     }
 
-    /// The Farkas vector in `rho`, if it holds.
-    fn prove_infeasible(&mut self, _above: bool) -> LpStatus {
-        let (problem, n) = (&self.problem, self.problem.n());
-        let mut y = vec![0.0; problem.m()];
-        each_entry!(self.state.rho, |i, value| {
-            y[i] = value / problem.scale[n + i];
-        });
-        self.answer.farkas = proof::farkas(problem, &y);
-        if self.answer.farkas.is_some() {
-            LpStatus::Infeasible
-        } else {
-            LpStatus::Trouble
+    /// The Farkas vector in `rho`, row `p` of the inverse, if it holds, perhaps
+    /// after refinement: on an ill-conditioned basis the row's round-off shows
+    /// on basic columns.
+    fn prove_infeasible(&mut self, p: usize, budget: &mut Budget) -> LpStatus {
+        for round in 0..=REFINEMENTS {
+            let (problem, n) = (&self.problem, self.problem.n());
+            let mut y = vec![0.0; problem.m()];
+            each_entry!(self.state.rho, |i, value| {
+                y[i] = value / problem.scale[n + i];
+            });
+            budget.spend_entries(2 * problem.rows.nonzeros());
+            self.answer.farkas = proof::farkas(problem, &y);
+            if self.answer.farkas.is_some() {
+                return LpStatus::Infeasible;
+            }
+            if round < REFINEMENTS {
+                self.state.refine_row(problem, p, budget);
+            }
         }
+        LpStatus::Trouble
     }
 
     /// The ray along the entering variable `q`, if it holds.

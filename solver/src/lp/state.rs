@@ -639,6 +639,28 @@ impl State {
         self.violation[p] = violation(x, self.lb[p], self.ub[p], self.primal_tolerance);
     }
 
+    /// One step of iterative refinement of `rho`, row `p` of the inverse:
+    /// rho += (e_p - B^T rho) B^-1.
+    pub(super) fn refine_row(&mut self, problem: &Problem, p: usize, budget: &mut Budget) {
+        self.tau.clear();
+        for (k, &v) in self.head.iter().enumerate() {
+            let mut residual = if k == p { 1.0 } else { 0.0 };
+            let rho = &self.rho.values;
+            problem.each(v as usize, |i, a| residual -= a * rho[i]);
+            if residual != 0.0 {
+                self.tau.set(k, residual);
+            }
+        }
+        self.factor.btran(&mut self.tau);
+        let rho = &mut self.rho;
+        each_entry!(self.tau, |i, value| {
+            rho.add(i, value);
+        });
+        self.tau.clear();
+        budget.spend_entries(problem.rows.nonzeros());
+        self.spend(budget);
+    }
+
     /// Dual steepest edge weights after a pivot at `p` (Forrest, Goldfarb
     /// 1992); `column`: B^-1 a_q, `tau`: B^-1 rho, `own`: |rho|^2.
     pub(super) fn update_weights(&mut self, p: usize, own: f64) {

@@ -201,8 +201,11 @@ fn proved(lp: &Lp, status: LpStatus) -> Result<(), String> {
                     g += a * y[i];
                     size = size.max((a * y[i]).abs());
                 }
-                if g.abs() > 1e-9 * size {
-                    most += g * if g > 0.0 { mip.upper[j] } else { mip.lower[j] };
+                let open = mip.lower[j].is_infinite() || mip.upper[j].is_infinite();
+                if !open || g.abs() > 2e-8 * size.max(1.0) {
+                    if g != 0.0 {
+                        most += g * if g > 0.0 { mip.upper[j] } else { mip.lower[j] };
+                    }
                 }
             }
             for i in 0..mip.rows() {
