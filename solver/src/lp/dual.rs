@@ -22,7 +22,9 @@ pub(super) enum End {
     /// Dual: primal feasible. Primal: dual feasible.
     Optimal,
     /// Dual: no entering variable for position `p`; `rho` is its row.
-    Infeasible { p: usize },
+    Infeasible {
+        p: usize,
+    },
     /// Primal: `column` and the entering variable with its way are a ray.
     Unbounded {
         q: usize,
