@@ -125,7 +125,8 @@ impl Listener for Caller<'_> {
         if !self.ledger.beats_cutoff(objective) {
             return None;
         }
-        if self.ledger.offer(checked.clone()) && source != "start" {
+        // A start point too: presolve may have moved it to a better one.
+        if self.ledger.offer(checked.clone()) {
             self.pending = Some((checked, source));
         }
         Some(self.space.to_internal(objective))

@@ -35,6 +35,9 @@ const REDUCED_COST: f64 = 1e-7;
 /// its relaxation's and still settle the node?
 const SETTLED: f64 = 1e-6;
 
+/// Distance from an integer that is round-off alone.
+const ROUND_OFF: f64 = 1e-11;
+
 /// How often a node's relaxation is solved again after bounds were tightened.
 const RESOLVES: u32 = 30;
 
@@ -271,7 +274,36 @@ impl Tree<'_> {
             self.finish(node.bound);
             return None;
         }
-        self.branch_anywhere(node)
+        self.branch_nearly_integral(node)
+    }
+
+    /// Branches on the integer column that is farthest from an integer, if
+    /// only by less than the tolerance: rounding it may be what broke a row
+    /// (x <= 10^6 z with z = 10^-6).
+    fn branch_nearly_integral(&mut self, node: &Node) -> Option<Node> {
+        let (lower, upper) = (self.domain.lower(), self.domain.upper());
+        let mut farthest: Option<(f64, usize)> = None;
+        for (j, &value) in self.x.iter().enumerate() {
+            let distance = (value - value.round()).abs();
+            if self.mip.integer[j]
+                && lower[j] < upper[j]
+                && distance > ROUND_OFF
+                && farthest.is_none_or(|(known, _)| distance > known)
+            {
+                farthest = Some((distance, j));
+            }
+        }
+        let Some((_, j)) = farthest else {
+            return self.branch_anywhere(node);
+        };
+        let value = self.x[j];
+        let floor = value.floor().clamp(lower[j], upper[j] - 1.0);
+        self.fractional.clear();
+        let next = self.branch(node, j, floor, value, 0.0, 0.0);
+        next.map(|node| Node {
+            origin: None,
+            ..node
+        })
     }
 
     /// Fixes integer columns by the relaxation's reduced costs; whether any
