@@ -19,6 +19,7 @@
 use std::sync::Arc;
 
 use crate::mip::Mip;
+use crate::propagation::conflict::Clauses;
 use crate::propagation::rows::Activity;
 use crate::sparse::{Index, index};
 use crate::structure::{Cliques, Literal};
@@ -89,7 +90,11 @@ pub(crate) struct Domain {
     pub(super) crossed: Option<Index>,
     changed: Vec<Index>,
     is_changed: Vec<bool>,
-    cliques: Option<Arc<Cliques>>,
+    pub(super) cliques: Option<Arc<Cliques>>,
+    pub(super) clauses: Clauses,
+    /// Bounds at level 0.
+    pub(super) root_lower: Vec<f64>,
+    pub(super) root_upper: Vec<f64>,
 }
 
 impl Domain {
@@ -120,6 +125,9 @@ impl Domain {
             changed: Vec::new(),
             is_changed: vec![false; columns],
             cliques: None,
+            clauses: Clauses::default(),
+            root_lower: mip.lower.clone(),
+            root_upper: mip.upper.clone(),
             mip,
         };
         domain.refresh();
@@ -225,6 +233,13 @@ impl Domain {
         };
         let old = *bound;
         *bound = value;
+        if self.levels.is_empty() {
+            if is_upper {
+                self.root_upper[j] = value;
+            } else {
+                self.root_lower[j] = value;
+            }
+        }
         let (rows, values) = self.mip.by_column.get(j);
         for (&i, &a) in rows.iter().zip(values) {
             self.activity[i as usize].shift(a, is_upper, old, value);
@@ -392,7 +407,10 @@ impl Domain {
             if self.head < self.trail.len() {
                 let change = self.trail[self.head];
                 self.head += 1;
-                let touched = self.propagate_cliques(change);
+                let mut touched = self.propagate_cliques(change);
+                if self.conflict.is_none() {
+                    touched += self.propagate_clauses(change);
+                }
                 budget.spend_entries(touched);
                 continue;
             }

@@ -1,5 +1,6 @@
 //! Bounds under propagation, and what is learned when they contradict.
 
+mod conflict;
 mod domain;
 mod rows;
 

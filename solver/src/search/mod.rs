@@ -14,6 +14,7 @@
 //! | `root.rs` | root relaxation, rounds of cuts, heuristics |
 //! | `primal.rs` | heuristics and their sub-MIPs |
 //! | `process.rs` | one node: propagation, relaxation, fixing, branching |
+//! | `learn.rs` | clauses from pruned nodes |
 //! | `objective.rs` | which objective values are of interest |
 //! | `node.rs`, `open.rs` | nodes and their order |
 //!
@@ -35,6 +36,7 @@
 //!
 //! [`Tree::finished`]: tree::Tree
 
+mod learn;
 mod node;
 mod objective;
 mod open;
@@ -51,6 +53,7 @@ use std::sync::Arc;
 use crate::mip::Mip;
 use crate::presolve::{Postsolve, Presolved, Reduced, presolve};
 use crate::technique::{Technique, Techniques};
+use crate::tol;
 use crate::work::Budget;
 pub(crate) use objective::Lattice;
 use tree::Tree;
@@ -272,11 +275,15 @@ fn check_debug(mip: &Mip, carry: &Carry, techniques: Techniques) {
     if let Some(debug) = &carry.debug
         && !techniques.has(Technique::DualReductions)
         && !techniques.has(Technique::Dominated)
-        && carry.best.is_none()
+        && carry.best.is_none_or(|best| mip.objective(debug) < best - tol::FEASIBILITY)
     {
         assert!(
             mip.is_feasible(debug),
-            "presolve loses the debug solution: {:?}",
+            "presolve loses the debug solution: {:?} {:?}",
+            (0..mip.columns())
+                .map(|j| (j, mip.lower[j], debug[j], mip.upper[j]))
+                .filter(|(_, l, x, u)| x < l || x > u)
+                .collect::<Vec<_>>(),
             (0..mip.rows())
                 .map(|i| (mip.row_lower[i], mip.activity(i, debug), mip.row_upper[i]))
                 .filter(|(l, a, u)| a < l || a > u)

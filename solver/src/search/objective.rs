@@ -28,6 +28,10 @@ pub(crate) struct Lattice {
 const RELATIVE_IMPROVEMENT: f64 = 2e-10;
 const LEAST_IMPROVEMENT: f64 = 1e-9;
 
+/// In steps: how far from a value of the lattice is an incumbent's objective
+/// or a cutoff still that value?
+const ON_LATTICE: f64 = 1e-6;
+
 /// Largest multiple of the step that is still told from its neighbours.
 const LARGEST: f64 = 1e12;
 
@@ -71,7 +75,7 @@ pub(crate) fn prune_limit(z: f64, lattice: Option<Lattice>, gap: f64) -> f64 {
     let least = LEAST_IMPROVEMENT.max(gap.max(RELATIVE_IMPROVEMENT) * z.abs());
     match lattice {
         Some(lattice) if (z - lattice.base).abs() / lattice.step < LARGEST => {
-            let below = ((z - lattice.base) / lattice.step - tol::GRID).ceil() - 1.0;
+            let below = ((z - lattice.base) / lattice.step - ON_LATTICE).ceil() - 1.0;
             let limit = lattice.base + (below + 2.0 * tol::GRID) * lattice.step;
             limit.min(z - least)
         }

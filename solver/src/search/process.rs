@@ -88,6 +88,7 @@ impl Tree<'_> {
             return Err(Ending::Stopped);
         }
         if !is_alive {
+            self.learn_from_propagation(budget);
             self.prune_infeasible(&node, "propagation");
             return Ok(None);
         }
@@ -99,6 +100,7 @@ impl Tree<'_> {
             match self.relax(node.bound, budget)? {
                 Relaxed::Pruned(bound) => {
                     self.check_debug("relaxation");
+                    self.learn_from_relaxation(budget);
                     self.finish(bound);
                     self.note_pruned(&node, true);
                     return Ok(None);
@@ -115,8 +117,9 @@ impl Tree<'_> {
             if self.fractional.is_empty() {
                 return Ok(self.settle(&node));
             }
-            if self.fix_by_reduced_costs(node.bound) {
+            if self.fix_by_reduced_costs() {
                 if !self.propagate(budget) {
+                    self.learn_from_propagation(budget);
                     self.prune_infeasible(&node, "reduced costs");
                     return Ok(None);
                 }
@@ -247,9 +250,10 @@ impl Tree<'_> {
     }
 
     /// What the LP's multipliers prove, or `bound` where that is better.
-    pub(super) fn proved_bound(&self, bound: f64) -> f64 {
+    pub(super) fn proved_bound(&mut self, bound: f64) -> f64 {
         let safe = self.lp.safe_bound(self.domain.lower(), self.domain.upper());
-        bound.max(safe + self.mip.offset)
+        self.lp_bound = safe + self.mip.offset;
+        bound.max(self.lp_bound)
     }
 
     /// The relaxation is integral: takes its point. A node that this does not
@@ -307,9 +311,10 @@ impl Tree<'_> {
     }
 
     /// Fixes integer columns by the relaxation's reduced costs; whether any
-    /// bound moved.
-    fn fix_by_reduced_costs(&mut self, bound: f64) -> bool {
-        let gap = self.limit - bound;
+    /// bound moved. The gap is to what these very reduced costs prove: a
+    /// better bound from elsewhere does not count.
+    fn fix_by_reduced_costs(&mut self) -> bool {
+        let gap = self.limit - self.lp_bound;
         if !gap.is_finite() || !self.params.techniques.has(Technique::ReducedCostFixing) {
             return false;
         }

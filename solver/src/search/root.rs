@@ -98,7 +98,7 @@ impl Tree<'_> {
             return self.finish_linear(bound, budget);
         }
         let integers = self.unfixed();
-        self.prove_root(bound);
+        self.prove_root();
         self.offer_integral();
         self.commit(budget)?;
         if !self.separate(budget)? {
@@ -174,7 +174,7 @@ impl Tree<'_> {
                 }
                 Relaxed::Open(bound) => {
                     self.current_bound = bound;
-                    self.prove_root(bound);
+                    self.prove_root();
                     self.offer_integral();
                 }
             }
@@ -224,7 +224,7 @@ impl Tree<'_> {
                 Relaxed::Unsolved => return Ok(Tightened::Unsolved),
                 Relaxed::Open(bound) => {
                     self.current_bound = bound;
-                    self.prove_root(bound);
+                    self.prove_root();
                     self.offer_integral();
                 }
             }
@@ -336,7 +336,8 @@ impl Tree<'_> {
     }
 
     /// Keeps the relaxation's proof if it is the best so far.
-    pub(super) fn prove_root(&mut self, bound: f64) {
+    pub(super) fn prove_root(&mut self) {
+        let bound = self.lp_bound;
         if self
             .root_proof
             .as_ref()

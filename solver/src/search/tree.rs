@@ -24,6 +24,7 @@ use crate::mip::Mip;
 use crate::propagation::{Domain, Reason};
 use crate::structure::{Cliques, VariableBounds};
 use crate::technique::Technique;
+use crate::tol;
 use crate::work::Budget;
 
 /// Every how many selections the node of least bound is taken.
@@ -85,6 +86,8 @@ pub(super) struct Tree<'a> {
     selections: u64,
     /// Least bound of the nodes that are done.
     pub(super) finished: f64,
+    /// What the last relaxation's own multipliers prove.
+    pub(super) lp_bound: f64,
     /// Bound of the node being solved.
     pub(super) current_bound: f64,
     pub(super) root_proof: Option<RootProof>,
@@ -93,6 +96,9 @@ pub(super) struct Tree<'a> {
     /// Ticks in node relaxations, and in the root's alone.
     pub(super) relaxation_ticks: u64,
     pub(super) root_ticks: u64,
+    pub(super) learning_ticks: u64,
+    /// Clauses learned.
+    pub(super) learned: u64,
     /// Simplex iterations in node relaxations.
     pub(super) node_iterations: u64,
     /// Nodes of this tree.
@@ -141,11 +147,14 @@ impl<'a> Tree<'a> {
             backtracks: 0,
             selections: 0,
             finished: f64::INFINITY,
+            lp_bound: f64::NEG_INFINITY,
             current_bound: carry.progress.bound,
             root_proof: None,
             is_root_stale: false,
             relaxation_ticks: 0,
             root_ticks: 0,
+            learning_ticks: 0,
+            learned: 0,
             node_iterations: 0,
             tree_nodes: 0,
             root_x: Vec::new(),
@@ -350,6 +359,7 @@ impl<'a> Tree<'a> {
         if self.domain.is_infeasible() {
             return false;
         }
+        self.domain.tidy_clauses();
         self.fix_by_root_proof();
         if self.params.techniques.has(Technique::Propagation)
             && !self.domain.propagate(&mut Budget::unlimited())
@@ -357,7 +367,26 @@ impl<'a> Tree<'a> {
             return false;
         }
         self.domain.refresh();
+        self.check_debug_box();
         !self.domain.is_infeasible()
+    }
+
+    /// Panics if the root's bounds exclude a debug solution better than the
+    /// incumbent.
+    fn check_debug_box(&self) {
+        if let Some(debug) = &self.carry.debug
+            && debug.len() == self.mip.columns()
+            && self.mip.objective(debug) < self.limit
+        {
+            for (j, &value) in debug.iter().enumerate() {
+                let (l, u) = (self.domain.lower()[j], self.domain.upper()[j]);
+                let slack = tol::FEASIBILITY * value.abs().max(1.0);
+                assert!(
+                    value >= l - slack && value <= u + slack,
+                    "the debug solution is lost: column {j} at {value} in [{l}, {u}]"
+                );
+            }
+        }
     }
 
     fn fix_by_root_proof(&mut self) {
