@@ -275,7 +275,9 @@ fn check_debug(mip: &Mip, carry: &Carry, techniques: Techniques) {
     if let Some(debug) = &carry.debug
         && !techniques.has(Technique::DualReductions)
         && !techniques.has(Technique::Dominated)
-        && carry.best.is_none_or(|best| mip.objective(debug) < best - tol::FEASIBILITY)
+        && carry
+            .best
+            .is_none_or(|best| mip.objective(debug) < best - tol::FEASIBILITY)
     {
         assert!(
             mip.is_feasible(debug),
