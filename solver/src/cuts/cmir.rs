@@ -18,14 +18,18 @@ use crate::technique::Technique;
 /// Rows added up, at most.
 const AGGREGATED: usize = 6;
 
-/// Rows longer than this share of the columns (and [`LONG`] entries) are not
-/// added to others.
-const LONG_SHARE: f64 = 0.1;
-/// See [`LONG_SHARE`].
+/// Rows longer than this, and than the columns over [`LONG_DIVISOR`], are left
+/// out.
 const LONG: usize = 500;
+/// See [`LONG`].
+const LONG_DIVISOR: usize = 10;
+
+/// Multiples of a row, at most, and at least its inverse: beyond, the sum has
+/// coefficients of two kinds and cancels badly.
+const WEIGHT: f64 = 1e6;
 
 /// Start rows without a cut in a row, after which the rest is left alone.
-const FAILURES: usize = 150;
+const FAILURES: usize = 400;
 
 /// A row's slack over its norm beyond which it is not tight enough to add.
 const LOOSE: f64 = 0.1;
@@ -39,7 +43,7 @@ fn scores(pass: &mut Pass<'_, '_>) -> Vec<f64> {
         .iter()
         .fold(0.0_f64, |m, y| m.max(y.abs()))
         .max(params::TINY);
-    let longest = LONG.max((LONG_SHARE * frame.columns as f64) as usize);
+    let longest = LONG.max(frame.columns / LONG_DIVISOR);
     (0..frame.rows())
         .map(|i| {
             let (indices, values) = frame.source.rows.entries(i);
@@ -166,7 +170,7 @@ fn from_row(
         let Some((row, weight, column)) = next else {
             return false;
         };
-        if !(1e-6..=1e6).contains(&weight.abs()) {
+        if !(1.0 / WEIGHT..=WEIGHT).contains(&weight.abs()) {
             return false;
         }
         for &(v, a) in &terms {

@@ -9,6 +9,9 @@
 /// Share of the gap (or of the gain so far) that a round must close.
 const LEAST_SHARE: f64 = 0.01;
 
+/// Relative to the objective: gains below this are round-off.
+const ROUND_OFF: f64 = 1e-9;
+
 /// Rounds in a row without it.
 const STALLED: u32 = 4;
 
@@ -46,7 +49,7 @@ impl LoopControl {
             self.last - self.first
         };
         let gain = objective - self.last;
-        let least = LEAST_SHARE * base.max(0.0) + 1e-9 * objective.abs().max(1.0);
+        let least = LEAST_SHARE * base.max(0.0) + ROUND_OFF * objective.abs().max(1.0);
         if gain > least {
             self.last = objective;
             self.stalled = 0;

@@ -96,16 +96,15 @@ pub(crate) fn clean(
         rhs -= a * bound;
         false
     });
-    let columns = frame.columns;
     let support = params::SUPPORT_BASE
-        .max(params::SUPPORT_BASE / 2 + (columns as f64 * params::SUPPORT_SHARE) as usize);
+        .max(params::SUPPORT_BASE / 2 + frame.columns / params::SUPPORT_DIVISOR);
     if !is_sound || terms.is_empty() || terms.len() > support {
         return None;
     }
     let is_integral = terms.iter().all(|&(j, _)| frame.mip.integer[j as usize])
         && scale_to_integers(frame, &mut terms, &mut rhs);
     if !is_integral {
-        let scale = 2.0_f64.powi(-(largest.log2().floor() as i32));
+        let scale = (-largest.log2().floor()).exp2();
         let mut size = (rhs * scale).abs();
         for (j, a) in &mut terms {
             *a *= scale;
@@ -130,6 +129,7 @@ pub(crate) fn clean(
 
 /// The denominator, at most `largest`, of a fraction within `error` of
 /// `value`, by its continued fraction.
+#[expect(clippy::cast_possible_truncation, reason = "at most 1000")]
 fn denominator(value: f64, largest: i64, error: f64) -> Option<i64> {
     let (mut before, mut now) = (0_i64, 1_i64);
     let mut rest = value.abs();
@@ -163,6 +163,10 @@ fn gcd(mut a: i64, mut b: i64) -> i64 {
 
 /// Scales to coprime integers and rounds the side down; false, and nothing
 /// changed, where that would need large numbers.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "at most INTEGRAL_COEFFICIENT"
+)]
 fn scale_to_integers(frame: &Frame<'_>, terms: &mut [(Index, f64)], rhs: &mut f64) -> bool {
     const LARGEST_DENOMINATOR: i64 = 1_000;
     let least = terms

@@ -72,7 +72,7 @@ pub(crate) fn separate(mixed: &Mixed, budget: &mut Budget) -> Option<(Valid, f64
     // General integers count as continuous.
     let mut others = 0_usize;
     for (at, term) in mixed.integers.iter().enumerate() {
-        if term.width == 1.0 {
+        if term.is_binary() {
             let negative = term.coefficient < 0.0;
             if negative {
                 side -= term.coefficient;

@@ -40,7 +40,7 @@ fn knapsack(mixed: &Mixed) -> Option<(Vec<Item>, f64)> {
     let mut side = mixed.rhs;
     let mut items = Vec::with_capacity(mixed.integers.len());
     for (at, term) in mixed.integers.iter().enumerate() {
-        if term.width == 1.0 {
+        if term.is_binary() {
             let negative = term.coefficient < 0.0;
             if negative {
                 side -= term.coefficient;

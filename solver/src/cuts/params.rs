@@ -50,10 +50,11 @@ pub(crate) const LEAST_VIOLATION: f64 = 1e-5;
 /// relaxed away where bounds allow, else the cut is dropped.
 pub(crate) const DYNAMISM: f64 = 1e6;
 
-/// Share of the columns that a cut may have, above [`SUPPORT_BASE`] columns.
-pub(crate) const SUPPORT_SHARE: f64 = 0.15;
-/// See [`SUPPORT_SHARE`].
-pub(crate) const SUPPORT_BASE: usize = 150;
+/// A cut's columns, at most: this many, or half of it and the columns over
+/// [`SUPPORT_DIVISOR`]. Dense cuts slow every later solve.
+pub(crate) const SUPPORT_BASE: usize = 400;
+/// See [`SUPPORT_BASE`].
+pub(crate) const SUPPORT_DIVISOR: usize = 8;
 
 /// Relative to the cut's absolute terms at its bounds or solution: by how much
 /// the side of a cut is raised for round-off.

@@ -43,7 +43,7 @@ impl Pass<'_, '_> {
 
     /// Tries the cut-generating functions on the equation `sum terms = 0` over
     /// columns and activities, in both directions; whether any gave a cut.
-    /// `rounding` is what mixed integer rounding is counted as.
+    /// The best function's cut is taken, for each direction. `rounding` is what mixed integer rounding is counted as.
     pub(crate) fn separate_base(
         &mut self,
         terms: &[(Index, f64)],
@@ -62,21 +62,27 @@ impl Pass<'_, '_> {
     }
 
     fn separate_mixed(&mut self, mixed: &Mixed, rounding: Technique) -> bool {
+        let mut found: Vec<(Valid, f64, Technique)> = Vec::new();
+        let mut keep = |cut: Option<(Valid, f64)>, source| {
+            found.extend(cut.map(|(valid, efficacy)| (valid, efficacy, source)));
+        };
+        if self.techniques.has(Technique::KnapsackCover) {
+            let cut = knapsack_cover::separate(mixed, self.budget);
+            keep(cut, Technique::KnapsackCover);
+        }
+        if self.techniques.has(Technique::FlowCover) {
+            let cut = flow_cover::separate(mixed, self.budget);
+            keep(cut, Technique::FlowCover);
+        }
+        if self.techniques.has(rounding) {
+            keep(mir::separate(mixed, self.budget), rounding);
+        }
+        let best = found.iter().fold(0.0_f64, |m, cut| m.max(cut.1));
         let mut is_cut = false;
-        if self.techniques.has(rounding)
-            && let Some((valid, _)) = mir::separate(mixed, self.budget)
-        {
-            is_cut |= self.offer_valid(mixed, &valid, rounding);
-        }
-        if self.techniques.has(Technique::KnapsackCover)
-            && let Some((valid, _)) = knapsack_cover::separate(mixed, self.budget)
-        {
-            is_cut |= self.offer_valid(mixed, &valid, Technique::KnapsackCover);
-        }
-        if self.techniques.has(Technique::FlowCover)
-            && let Some((valid, _)) = flow_cover::separate(mixed, self.budget)
-        {
-            is_cut |= self.offer_valid(mixed, &valid, Technique::FlowCover);
+        for (valid, efficacy, source) in found {
+            if efficacy >= best {
+                is_cut |= self.offer_valid(mixed, &valid, source);
+            }
         }
         is_cut
     }

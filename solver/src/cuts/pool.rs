@@ -23,7 +23,8 @@ type Key = (Vec<(Index, u64)>, u64);
 fn key(cut: &Cut) -> Key {
     let scale = cut.norm;
     // Round-off must not make two cuts of one.
-    let bits = |value: f64| ((value / scale) as f32).to_bits().into();
+    const GRID: f64 = 16_777_216.0;
+    let bits = |value: f64| (value / scale * GRID).round().to_bits();
     (
         cut.terms.iter().map(|&(j, a)| (j, bits(a))).collect(),
         bits(cut.rhs),

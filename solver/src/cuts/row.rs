@@ -154,8 +154,6 @@ pub(crate) enum Preference {
     Closest,
     /// Simple bounds alone.
     Simple,
-    /// A variable bound wherever there is one.
-    Variable,
 }
 
 impl<'a> Frame<'a> {
@@ -183,7 +181,7 @@ impl<'a> Frame<'a> {
             let (indices, values) = source.rows.entries(i);
             let integral = !indices.is_empty()
                 && indices.iter().zip(values).all(|(&j, &a)| {
-                    mip.integer[j as usize] && a == a.round() && a.abs() < params::LARGEST_INTEGER
+                    mip.integer[j as usize] && a.fract() == 0.0 && a.abs() < params::LARGEST_INTEGER
                 });
             if integral {
                 l = (l - params::INTEGRAL_SIDE).ceil();
@@ -335,9 +333,7 @@ impl<'a> Frame<'a> {
             (true, false) => true,
             (false, true) => false,
             (true, true) => {
-                if preference == Preference::Variable && variable(below.1) != variable(above.1) {
-                    variable(below.1)
-                } else if (to_lower - to_upper).abs() <= params::TIE {
+                if (to_lower - to_upper).abs() <= params::TIE {
                     a > 0.0
                 } else {
                     to_lower < to_upper
@@ -448,6 +444,13 @@ impl<'a> Frame<'a> {
                 scratch.add(j as usize, g * a);
             }
         }
+    }
+}
+
+impl Term {
+    /// Whether the variable, if integer, is binary.
+    pub(crate) fn is_binary(&self) -> bool {
+        (self.width - 1.0).abs() <= params::TINY
     }
 }
 

@@ -127,12 +127,12 @@ impl Separation {
         let mut found = self.pool.take_violated(relaxation.lp.x(), budget);
         let pooled = found.len();
         let nonzeros = mip.by_row.nonzeros() + mip.columns() + mip.rows();
-        let share = if relaxation.is_root { 1 } else { 8 };
+        let share: usize = if relaxation.is_root { 1 } else { 8 };
         for position in 0..ORDER.len() {
             if budget.is_over() {
                 return Vec::new();
             }
-            let allowance = self.allowance(position, nonzeros) / share;
+            let allowance = self.allowance(position, nonzeros) / share as u64;
             if allowance > 0 {
                 let limit = budget.ticks() + allowance;
                 found.extend(self.run(position, relaxation, limit, budget));
@@ -144,7 +144,7 @@ impl Separation {
             self.refused += (before - found.len()) as u64;
         }
         let found = distinct(found);
-        let limit = params::CUTS + (mip.columns().min(mip.rows()) / 2) / share as usize;
+        let limit = params::CUTS + mip.columns().min(mip.rows()) / (2 * share);
         let (cost, all) = (relaxation.lp.cost().to_vec(), found.len());
         let mut rest = found.clone();
         let chosen = select(&mip, &cost, found, limit, budget);
@@ -325,7 +325,7 @@ fn tableau(relaxation: &mut Relaxation<'_>, limit: u64, budget: &mut Budget) -> 
             let integral = indices
                 .iter()
                 .zip(values)
-                .all(|(&j, &a)| mip.integer[j as usize] && a == a.round());
+                .all(|(&j, &a)| mip.integer[j as usize] && a.fract() == 0.0);
             if integral {
                 // Columns say more.
                 0.1 * gomory::fractionality(lp.activity()[v - columns])

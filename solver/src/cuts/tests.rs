@@ -278,7 +278,7 @@ fn all_cuts(mip: &Mip, x: &[f64], rng: &mut ChaCha8Rng) -> Vec<Cut> {
             frame.add_row(i, w, &mut weighted);
         }
         let terms = weighted.take();
-        pass.separate_base(&terms, Preference::Variable, Technique::Cmir);
+        pass.separate_base(&terms, Preference::Simple, Technique::Cmir);
     }
     pass.found
 }
