@@ -37,9 +37,15 @@ mod row;
 mod select;
 mod separation;
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "small numbers, exact results"
+)]
 mod tests;
 pub(crate) mod zero_half;
 
 pub(crate) use control::LoopControl;
 pub(crate) use cut::Cut;
-pub(crate) use separation::{Counter, Relaxation, Separation, lp_rows};
+pub(crate) use separation::{Relaxation, Separation, lp_rows};

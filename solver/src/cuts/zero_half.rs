@@ -94,13 +94,13 @@ pub(crate) fn separate(pass: &mut Pass<'_, '_>) {
     let columns = frame.columns;
     let mut position = vec![None; columns];
     let mut fractional = 0;
-    for j in 0..columns {
+    for (j, position) in position.iter_mut().enumerate() {
         let x = frame.value[j];
         if frame.mip.integer[j]
             && x - frame.lower[j] > params::BETWEEN
             && frame.upper[j] - x > params::BETWEEN
         {
-            position[j] = Some(fractional);
+            *position = Some(fractional);
             fractional += 1;
         }
     }
