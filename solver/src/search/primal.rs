@@ -17,6 +17,9 @@ const EVERY: u64 = 4;
 /// its own: below, the relaxation takes no time, and both are one step.
 const LARGE: usize = 20_000;
 
+/// What part of the ticks that a jump may be worth it gets.
+const JUMP_PART: u64 = 4;
+
 /// Keeps the best point of a sub-MIP.
 struct Keeper<'a> {
     mip: &'a Mip,
@@ -99,6 +102,29 @@ impl Tree<'_> {
         if let Some(point) = point
             && self.offer(&point, Technique::FeasibilityJump.name())
             && self.mip.by_row.nonzeros() >= LARGE
+        {
+            self.commit(budget)?;
+        }
+        Ok(())
+    }
+
+    /// Feasibility jump, before there is a relaxation; a point is a step.
+    pub(super) fn jump(&mut self, budget: &mut Budget) -> Result<(), Ending> {
+        if self.mip.integers() == 0
+            || self.params.is_sub_mip
+            || self.carry.best.is_some()
+            || self.carry.restarts > 0
+            || !self.params.techniques.has(Technique::FeasibilityJump)
+        {
+            return Ok(());
+        }
+        let ticks = jump_ticks(&self.mip) / JUMP_PART;
+        let point = feasibility_jump(&self.mip, self.limit, self.params.seed, ticks, budget);
+        if budget.is_over() {
+            return Err(Ending::Stopped);
+        }
+        if let Some(point) = point
+            && self.offer(&point, Technique::FeasibilityJump.name())
         {
             self.commit(budget)?;
         }

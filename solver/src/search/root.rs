@@ -70,6 +70,7 @@ impl Tree<'_> {
             self.heuristics_before_root(budget)?;
             self.sync_bounds();
         }
+        self.jump(budget)?;
         let before = budget.ticks();
         let bound = match self.root_relaxation(has_integers, budget)? {
             Relaxed::Pruned(bound) => {
