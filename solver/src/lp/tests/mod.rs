@@ -11,6 +11,7 @@
 )]
 
 mod random;
+mod warm;
 
 use std::path::Path;
 
@@ -19,7 +20,7 @@ use crate::mip::Mip;
 use crate::work::Budget;
 
 /// The corpus folder, if it is there.
-fn corpus(test: &str) -> Option<std::path::PathBuf> {
+pub(super) fn corpus(test: &str) -> Option<std::path::PathBuf> {
     let folder = Path::new(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../shared/miplib/netlib"
@@ -33,7 +34,7 @@ fn corpus(test: &str) -> Option<std::path::PathBuf> {
 }
 
 /// CPU time of this thread: wall time says little on a shared machine.
-fn cpu_ms() -> f64 {
+pub(super) fn cpu_ms() -> f64 {
     std::fs::read_to_string("/proc/thread-self/schedstat")
         .ok()
         .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
