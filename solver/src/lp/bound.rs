@@ -199,6 +199,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "exact: no term is left")]
     fn infinite_sides_and_bounds_are_respected() {
         let sides = (&[1.0, 0.0][..], &[FREE, FREE][..]);
         let open = (&[0.0, 0.0][..], &[FREE, FREE][..]);

@@ -34,14 +34,14 @@ pub(super) fn exponents(rows: &Matrix, columns: usize) -> (Vec<i32>, Vec<i32>) {
     }
     for pass in 0..=PASSES {
         let mut spans = vec![Span::EMPTY; columns];
-        for i in 0..m {
+        for (i, row) in by_row.iter_mut().enumerate() {
             let mut span = Span::EMPTY;
             for (j, a) in rows.iter(i) {
                 span.add(exponent(a) + by_column[j]);
             }
-            by_row[i] = limited(-span.middle());
+            *row = limited(-span.middle());
             for (j, a) in rows.iter(i) {
-                spans[j].add(exponent(a) + by_row[i]);
+                spans[j].add(exponent(a) + *row);
             }
         }
         for (exponent, span) in by_column.iter_mut().zip(&spans) {
@@ -69,7 +69,6 @@ fn limited(exponent: i32) -> i32 {
 
 /// Rounded-down binary logarithm of |a|.
 fn exponent(a: f64) -> i32 {
-    #[expect(clippy::cast_possible_truncation, reason = "11 bits")]
     let biased = ((a.to_bits() >> 52) & 0x7ff) as i32;
     biased - 1023
 }

@@ -1,6 +1,12 @@
 //! Factors against the matrix itself: B x = v and B^T y = v by residuals, after
 //! factorisations and after many updates.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "small numbers of test code"
+)]
+
 use super::*;
 use crate::work::Budget;
 
