@@ -68,7 +68,7 @@ fn as_clique(mip: &Mip, i: usize) -> Option<(Vec<Literal>, bool)> {
 
 /// Extends clique rows and removes those that follow.
 pub(super) fn merge(state: &mut State<'_>) -> Step {
-    let (mip, kept) = state.to_mip();
+    let (mip, kept) = state.snapshot();
     let rows: Vec<usize> = (0..state.is_row.len())
         .filter(|&i| state.is_row[i])
         .collect();

@@ -35,6 +35,10 @@ use state::{State, Step, Stop};
 
 /// What became of a problem.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once a solve and taken apart at once"
+)]
 pub(crate) enum Presolved {
     /// A smaller problem with the same optimum.
     Reduced(Reduced),
@@ -143,7 +147,7 @@ pub(crate) fn presolve(mip: &Mip, techniques: Techniques, budget: &mut Budget) -
     };
     match result {
         Ok(()) => {
-            let (reduced, kept) = state.to_mip();
+            let (reduced, kept) = state.snapshot();
             state.postsolve.set_kept(kept);
             Presolved::Reduced(Reduced {
                 mip: reduced,

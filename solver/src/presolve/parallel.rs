@@ -77,7 +77,7 @@ fn ratio(first: &[Entry], second: &[Entry]) -> Option<f64> {
 }
 
 /// Live vectors with their hashes, equal hashes together, shorter first within.
-fn buckets(hashes: &mut Vec<(u64, Index)>, mut visit: impl FnMut(&[(u64, Index)]) -> Step) -> Step {
+fn buckets(hashes: &mut [(u64, Index)], mut visit: impl FnMut(&[(u64, Index)]) -> Step) -> Step {
     hashes.sort_unstable();
     let mut start = 0;
     while start < hashes.len() {

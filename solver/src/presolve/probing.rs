@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::propagation::Domain;
 use crate::sparse::{Index, index};
+use crate::tol;
 
 use super::Count;
 use super::state::{State, Step, Stop};
@@ -43,7 +44,7 @@ struct Equal {
 
 /// Probes binaries and applies what is concluded.
 pub(super) fn probe(state: &mut State<'_>) -> Step {
-    let (mip, kept) = state.to_mip();
+    let (mip, kept) = state.snapshot();
     let limit = state.budget.ticks() + LEAST_TICKS + TICKS_PER_ENTRY * mip.by_row.nonzeros() as u64;
     let mut candidates: Vec<Index> = (0..mip.columns())
         .filter(|&j| mip.is_binary(j) && mip.lower[j] < mip.upper[j])
@@ -113,7 +114,8 @@ pub(super) fn probe(state: &mut State<'_>) -> Step {
                     }
                     let values = (zero.0, one.0);
                     let is_fixed = zero.0 >= zero.1 && one.0 >= one.1;
-                    if is_fixed && values.0 != values.1 {
+                    let differ = (values.0 - values.1).abs() > tol::FEASIBILITY;
+                    if is_fixed && differ {
                         let fits = mip.integer[y]
                             || values.0.abs() <= LARGEST_VALUE && values.1.abs() <= LARGEST_VALUE;
                         if fits {

@@ -631,7 +631,7 @@ impl<'a> State<'a> {
     }
 
     /// The problem as it is now, and for each of its columns the original one.
-    pub(super) fn to_mip(&mut self) -> (Mip, Vec<Index>) {
+    pub(super) fn snapshot(&mut self) -> (Mip, Vec<Index>) {
         let n = self.cost.len();
         let mut at = vec![Index::MAX; n];
         let mut kept = Vec::new();
@@ -639,9 +639,9 @@ impl<'a> State<'a> {
             offset: self.offset,
             ..Mip::default()
         };
-        for j in 0..n {
+        for (j, at) in at.iter_mut().enumerate() {
             if self.is_column[j] {
-                at[j] = index(kept.len());
+                *at = index(kept.len());
                 kept.push(index(j));
                 mip.cost.push(self.cost[j]);
                 mip.lower.push(self.lower[j]);
@@ -657,8 +657,14 @@ impl<'a> State<'a> {
                 row.extend(self.row(i).iter().map(|&(j, a)| (at[j as usize], a)));
                 row.sort_unstable_by_key(|&(j, _)| j);
                 by_row.push(row.iter().copied());
-                mip.row_lower.push(self.row_lower[i]);
-                mip.row_upper.push(self.row_upper[i]);
+                let (mut lower, mut upper) = (self.row_lower[i], self.row_upper[i]);
+                if lower > upper {
+                    // By less than the tolerance, or it would have ended.
+                    let middle = lower + (upper - lower) / 2.0;
+                    (lower, upper) = (middle, middle);
+                }
+                mip.row_lower.push(lower);
+                mip.row_upper.push(upper);
             }
         }
         self.budget.spend_entries(2 * by_row.nonzeros());

@@ -5,6 +5,7 @@
 use microlp::{ComparisonOp, Error, OptimizationDirection, Problem};
 
 use super::*;
+use crate::sparse::index;
 use crate::tol;
 
 /// Steele, Lea, Flood 2014 (SplitMix64).
@@ -70,7 +71,7 @@ fn solve(mip: &Mip) -> Option<Answer> {
             if lower > 1e-9 || upper < -1e-9 {
                 return Some(Answer::Infeasible);
             }
-        } else if lower == upper {
+        } else if lower >= upper {
             problem.add_constraint(&terms[..], ComparisonOp::Eq, lower);
         } else {
             if lower.is_finite() {
@@ -174,14 +175,14 @@ fn random(random: &mut Random) -> Mip {
         if i > 0 && random.chance(12) {
             // A multiple of another row.
             let scale = [1.0, -1.0, 2.0, -0.5][random.below(4) as usize];
-            let of = random.below(u32::try_from(i).unwrap()) as usize;
-            terms.extend(mip.by_row.iter(of).map(|(j, a)| (j as u32, scale * a)));
+            let of = random.below(index(i)) as usize;
+            terms.extend(mip.by_row.iter(of).map(|(j, a)| (index(j), scale * a)));
         } else {
             for j in 0..n {
                 if random.chance(density) {
                     let a = random.between(-coefficient, coefficient);
                     if a != 0.0 {
-                        terms.push((j as u32, a));
+                        terms.push((index(j), a));
                     }
                 }
             }
@@ -212,8 +213,8 @@ fn random(random: &mut Random) -> Mip {
     if n > 1 && random.chance(25) {
         let scale = [1.0, -1.0, 2.0, 3.0, 0.5][random.below(5) as usize];
         let (p, q) = (
-            random.below(u32::try_from(n).unwrap()),
-            random.below(u32::try_from(n).unwrap()),
+            random.below(index(n)),
+            random.below(index(n)),
         );
         if p != q {
             let mut rows = crate::sparse::Matrix::default();
@@ -221,7 +222,7 @@ fn random(random: &mut Random) -> Mip {
                 let mut terms: Vec<(u32, f64)> = mip
                     .by_row
                     .iter(i)
-                    .map(|(j, a)| (j as u32, a))
+                    .map(|(j, a)| (index(j), a))
                     .filter(|&(j, _)| j != q)
                     .collect();
                 if let Some(&(_, a)) = terms.iter().find(|&&(j, _)| j == p) {
@@ -256,7 +257,7 @@ fn random_packing(random: &mut Random) -> Mip {
     for _ in 0..m {
         let weight = [1.0, 1.0, -2.0][random.below(3) as usize];
         let size = 2 + random.below(2);
-        let mut columns: Vec<u32> = (0..size).map(|_| random.below(n as u32)).collect();
+        let mut columns: Vec<u32> = (0..size).map(|_| random.below(index(n))).collect();
         columns.sort_unstable();
         columns.dedup();
         let mut side = weight;
@@ -277,7 +278,7 @@ fn random_packing(random: &mut Random) -> Mip {
         mip.push_row(terms, lower, upper);
     }
     if random.chance(50) {
-        let terms: Vec<(u32, f64)> = (0..n as u32).map(|j| (j, random.between(1, 5))).collect();
+        let terms: Vec<(u32, f64)> = (0..index(n)).map(|j| (j, random.between(1, 5))).collect();
         mip.push_row(terms, f64::NEG_INFINITY, random.between(4, 12));
     }
     mip.finish();

@@ -5,5 +5,4 @@ pub(crate) mod components;
 pub(crate) mod implications;
 
 pub(crate) use cliques::{Cliques, Literal};
-pub(crate) use components::{Component, components};
-pub(crate) use implications::{VarBound, VariableBounds};
+pub(crate) use implications::VariableBounds;
