@@ -212,10 +212,7 @@ fn random(random: &mut Random) -> Mip {
     // A column that is a multiple of another.
     if n > 1 && random.chance(25) {
         let scale = [1.0, -1.0, 2.0, 3.0, 0.5][random.below(5) as usize];
-        let (p, q) = (
-            random.below(index(n)),
-            random.below(index(n)),
-        );
+        let (p, q) = (random.below(index(n)), random.below(index(n)));
         if p != q {
             let mut rows = crate::sparse::Matrix::default();
             for i in 0..mip.rows() {
