@@ -99,8 +99,8 @@ impl State<'_> {
                 };
                 self.log.add(Count::SingletonRow);
                 self.kill_row(i)?;
-                self.raise_lower(j, low)?;
-                self.drop_upper(j, high)?;
+                self.raise_lower(j, low + self.sharpening(j, a, low))?;
+                self.drop_upper(j, high - self.sharpening(j, a, high))?;
                 Ok(Left::Nothing)
             }
             _ => Ok(Left::Row),
@@ -175,6 +175,8 @@ impl State<'_> {
             } else {
                 (room / a, need / a)
             };
+            let low = low + self.sharpening(j, a, low);
+            let high = high - self.sharpening(j, a, high);
             let moved = (low > f64::NEG_INFINITY && self.raise_lower(j, low)?)
                 | (high < f64::INFINITY && self.drop_upper(j, high)?);
             if moved {

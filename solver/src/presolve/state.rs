@@ -69,6 +69,9 @@ pub(super) struct Activity {
     is_stale: bool,
 }
 
+/// How many round-offs of one evaluation a bound from an activity may hold.
+const ROUND_OFFS: f64 = 1e3;
+
 impl Activity {
     pub(super) fn least(&self) -> f64 {
         if self.low_open > 0 {
@@ -352,6 +355,20 @@ impl<'a> State<'a> {
 
     pub(super) fn is_fixed(&self, j: usize) -> bool {
         self.lower[j] >= self.upper[j]
+    }
+
+    /// What a bound of column `j` from a row in which it has the coefficient
+    /// `a` is to be tightened by before it is rounded. Rounding forgives
+    /// [`tol::FEASIBILITY`] in the column, which in the row is that times |a|:
+    /// of 10^6 z >= 1 it would make z >= 0. The row may be off by the
+    /// tolerance, its column only by that over |a|.
+    pub(super) fn sharpening(&self, j: usize, a: f64, bound: f64) -> f64 {
+        if !self.integer[j] || a.abs() <= 1.0 || !bound.is_finite() {
+            return 0.0;
+        }
+        let round_off = ROUND_OFFS * tol::ROUND_OFF * bound.abs().max(1.0);
+        let room = (tol::FEASIBILITY / a.abs()).max(round_off);
+        (tol::FEASIBILITY - room).max(0.0)
     }
 
     /// Raises the lower bound of column `j`, rounded if integer.
