@@ -124,7 +124,12 @@ impl State {
                 self.xb[p] - self.ub[p]
             };
             let least = run.least_pivot.max(params::least_pivot(self.updates));
-            let Some((q, flips)) = self.dual_ratio(delta, least) else {
+            let mut entering = self.dual_ratio(delta, least);
+            if entering.is_none() && self.updates == 0 && least > params::least_pivot(0) {
+                // A claim of infeasibility needs the small entries as well.
+                entering = self.dual_ratio(delta, params::least_pivot(0));
+            }
+            let Some((q, flips)) = entering else {
                 if self.updates > 0 {
                     if let Err(failure) = self.refresh(problem, run.budget) {
                         return failure.into();
@@ -146,7 +151,7 @@ impl State {
             } else {
                 error > params::PIVOT_AGREEMENT_FRESH
             };
-            if bad || by_column.abs() < least * 0.5 || !by_column.is_finite() {
+            if bad || by_column.abs() < 0.5 * params::least_pivot(0) || !by_column.is_finite() {
                 failures += 1;
                 if failures > FAILURES {
                     return End::Trouble;

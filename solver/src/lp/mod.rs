@@ -49,7 +49,6 @@ mod state;
 mod tests;
 
 use crate::sparse::Index;
-pub(crate) use edit::LpColumn;
 use problem::Problem;
 use solve::Answer;
 pub(crate) use sparse_vector::SparseVector;

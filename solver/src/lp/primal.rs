@@ -43,10 +43,10 @@ impl State {
             }
             // Entering variable.
             let mut best = (0.0, usize::MAX);
-            for v in 0..self.d.len() {
-                let d = self.d[v];
-                if is_wrong(d, self.way[v]) {
-                    let mut score = d * d / devex[v];
+            let priced = self.d.iter().zip(&self.way).zip(&devex).enumerate();
+            for (v, ((&d, &way), &weight)) in priced {
+                if is_wrong(d, way) {
+                    let mut score = d * d / weight;
                     if stalled > params::STALLED {
                         score *= fraction(v.wrapping_mul(31).wrapping_add(self.updates));
                     }
@@ -67,7 +67,10 @@ impl State {
             problem.each(q, |i, a| column.add(i, a));
             self.factor.ftran(&mut self.column, true);
             let least = run.least_pivot.max(params::least_pivot(self.updates));
-            let chosen = self.primal_ratio(sign, least);
+            let mut chosen = self.primal_ratio(sign, least);
+            if chosen.is_none() && self.updates == 0 && least > params::least_pivot(0) {
+                chosen = self.primal_ratio(sign, params::least_pivot(0));
+            }
             let range = self.upper[q] - self.lower[q];
             let room = chosen.map_or(f64::INFINITY, |(_, step)| step);
             if range <= room && range < f64::INFINITY {

@@ -122,10 +122,10 @@ impl Lp {
         run.cap = run.iterations
             + params::ITERATIONS
             + params::ITERATIONS_EACH * problem.variables() as u64;
-        if !state.is_factored {
-            if let Err(failure) = state.factorize(problem, run.budget) {
-                return status(failure.into());
-            }
+        if !state.is_factored
+            && let Err(failure) = state.factorize(problem, run.budget)
+        {
+            return status(failure.into());
         }
         state.settle(problem, run.budget);
         if state.is_dual_stale {

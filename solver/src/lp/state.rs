@@ -390,7 +390,7 @@ impl State {
                 Factored::Stopped => return Err(Failure::Stopped),
                 Factored::Singular { replacements } => {
                     for (p, row) in replacements {
-                        let (old, new) = (self.head[p] as usize, problem.n() + row as usize);
+                        let (old, new) = (self.head[p] as usize, problem.n() + row);
                         self.leave(old, nearest(self.xb[p], self.lower[old], self.upper[old]));
                         self.enter(new, p);
                         self.weight[p] = 1.0;

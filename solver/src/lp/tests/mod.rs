@@ -5,6 +5,8 @@
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::float_cmp,
+    clippy::needless_range_loop,
+    clippy::cast_precision_loss,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "test code"

@@ -3,6 +3,7 @@
 //! complementary signs, infeasibility by its Farkas vector, unboundedness by a
 //! feasible point and a ray.
 
+use crate::lp::edit::LpColumn;
 use crate::lp::{Basis, Lp, LpLimits, LpRow, LpStatus, VarStatus};
 use crate::mip::Mip;
 use crate::sparse::index;
@@ -202,10 +203,8 @@ fn proved(lp: &Lp, status: LpStatus) -> Result<(), String> {
                     size = size.max((a * y[i]).abs());
                 }
                 let open = mip.lower[j].is_infinite() || mip.upper[j].is_infinite();
-                if !open || g.abs() > 2e-8 * size.max(1.0) {
-                    if g != 0.0 {
-                        most += g * if g > 0.0 { mip.upper[j] } else { mip.lower[j] };
-                    }
+                if g != 0.0 && (!open || g.abs() > 2e-9 * size) {
+                    most += g * if g > 0.0 { mip.upper[j] } else { mip.lower[j] };
                 }
             }
             for i in 0..mip.rows() {
@@ -289,7 +288,7 @@ fn exercise(random: &mut Random, family: Family) -> Result<[usize; 3], String> {
     for step in 0..4 {
         let checkpoint = lp.checkpoint();
         let before = (lp.objective(), lp.x().to_vec(), lp.cost().to_vec());
-        match random.below(6) {
+        match random.below(7) {
             0 | 1 => {
                 for _ in 0..=random.below(3) {
                     let j = random.below(lp.columns() as u64) as usize;
@@ -330,6 +329,20 @@ fn exercise(random: &mut Random, family: Family) -> Result<[usize; 3], String> {
                 let keep: Vec<bool> = (0..lp.rows()).map(|_| random.chance(80)).collect();
                 lp.delete_rows(&keep);
             }
+            5 => {
+                let terms = (0..lp.rows())
+                    .filter_map(|i| {
+                        let take = random.chance(50);
+                        take.then(|| (index(i), 1.0 + random.below(3) as f64))
+                    })
+                    .collect();
+                lp.add_columns(&[LpColumn {
+                    terms,
+                    cost: random.integer(5),
+                    lower: 0.0,
+                    upper: random.below(5) as f64,
+                }]);
+            }
             _ => {
                 let any = |random: &mut Random| match random.below(4) {
                     0 => VarStatus::Basic,
@@ -344,7 +357,8 @@ fn exercise(random: &mut Random, family: Family) -> Result<[usize; 3], String> {
                 lp.set_basis(&basis);
             }
         }
-        let kept_shape = lp.rows() == checkpoint.row_lower.len();
+        let kept_shape = lp.rows() == checkpoint.row_lower.len()
+            && lp.columns() == checkpoint.col_lower.len();
         let status = solved(&mut lp).map_err(|e| format!("step {step}: {e}"))?;
         same_as_cold(&lp, status).map_err(|e| format!("step {step}: {e}"))?;
         if status == LpStatus::Optimal && lp.rows() > 0 {
