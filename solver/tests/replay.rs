@@ -159,9 +159,9 @@ fn a_run_cut_by_the_clock_is_replayed_by_its_work() {
 #[test]
 fn node_limits_and_gaps_stop_the_search() {
     let model = knapsack(60, 8, 2);
-    let outcome = run(&model, &Options::default().with_node_limit(25));
+    let outcome = run(&model, &Options::default().with_node_limit(3));
     assert_eq!(outcome.status, Status::NodeLimit);
-    assert_eq!(outcome.counters.nodes, 25);
+    assert_eq!(outcome.counters.nodes, 3);
     let outcome = run(&model, &Options::default().with_gap_relative(0.05));
     assert_eq!(outcome.status, Status::GapReached);
     let gap = outcome.gap().unwrap();

@@ -193,7 +193,7 @@ const RESTARTS: u32 = 3;
 
 /// Solves `mip`, telling `listener` of each step.
 pub(crate) fn search(
-    mip: &Mip,
+    original: &Mip,
     params: &SearchParams,
     budget: &mut Budget,
     listener: &mut dyn Listener,
@@ -211,7 +211,7 @@ pub(crate) fn search(
         restarts: 0,
         tick_end: budget.ticks().saturating_add(params.ticks),
     };
-    let mut current = mip.clone();
+    let mut current = original.clone();
     loop {
         let mut techniques = params.techniques;
         let presolved = if techniques.has(Technique::Presolve) {
@@ -234,7 +234,7 @@ pub(crate) fn search(
             }
             Presolved::UnboundedOrInfeasible => {
                 // The plain problem tells which.
-                return plain(mip, params, budget, listener);
+                return plain(original, params, carry, budget, listener);
             }
         };
         let Reduced { mip, postsolve, .. } = reduced;
@@ -264,7 +264,16 @@ pub(crate) fn search(
                 carry.restarts += 1;
                 current = tightened;
             }
-            tree::TreeEnding::End(ending) => return carry.end(ending),
+            tree::TreeEnding::End(ending) => {
+                // Points that presolve's way back made infeasible, or trouble:
+                // once more on the problem itself.
+                let is_open = ending == Ending::Trouble
+                    || (ending == Ending::Exhausted && carry.unresolved > 0);
+                if is_open && !params.is_sub_mip && params.techniques.has(Technique::Presolve) {
+                    return plain(original, params, carry, budget, listener);
+                }
+                return carry.end(ending);
+            }
         }
     }
 }
@@ -294,25 +303,17 @@ fn check_debug(mip: &Mip, carry: &Carry, techniques: Techniques) {
     }
 }
 
-/// Searches without presolve.
+/// Searches without presolve, from what `carry` knows.
 fn plain(
     mip: &Mip,
     params: &SearchParams,
+    mut carry: Carry,
     budget: &mut Budget,
     listener: &mut dyn Listener,
 ) -> SearchEnd {
-    let carry = Carry {
-        progress: Progress {
-            bound: f64::NEG_INFINITY,
-            ..Progress::default()
-        },
-        best: None,
-        unresolved: 0,
-        starts: params.starts.clone(),
-        debug: params.debug.clone(),
-        restarts: 0,
-        tick_end: budget.ticks().saturating_add(params.ticks),
-    };
+    carry.starts = params.starts.clone();
+    carry.debug = params.debug.clone();
+    carry.unresolved = 0;
     let mut tree = Tree::new(
         Arc::new(mip.clone()),
         params,

@@ -173,6 +173,14 @@ impl<'a> Tree<'a> {
 
     /// The state for the next tree, and the problem as tightened at the root.
     pub(super) fn into_parts(mut self) -> (Carry, Mip) {
+        // What is no better than the incumbent may be cut off from now on.
+        let limit = self.limit;
+        let mip = Arc::clone(&self.mip);
+        self.carry.debug = self
+            .carry
+            .debug
+            .take()
+            .filter(|x| x.len() == mip.columns() && mip.objective(x) < limit);
         self.domain.pop_to(0);
         let mut mip = (*self.mip).clone();
         mip.lower.copy_from_slice(self.domain.lower());
