@@ -131,7 +131,7 @@ fn a_run_cut_by_the_clock_is_replayed_by_its_work() {
     let mut cut = 0;
     for seed in 1..=3 {
         let model = knapsack(60, 8, seed);
-        for limit in [1, 3, 10, 30, 100] {
+        for limit in [1, 3, 10, 20, 30, 50, 100, 200, 300] {
             let timed = run(
                 &model,
                 &Options::default()
