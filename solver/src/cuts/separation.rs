@@ -14,6 +14,7 @@ use crate::mip::Mip;
 use crate::sparse::Index;
 use crate::structure::{Cliques, VariableBounds};
 use crate::technique::{Technique, Techniques};
+use crate::tol;
 use crate::work::Budget;
 
 impl Rows for Lp {
@@ -36,7 +37,7 @@ pub(crate) struct Relaxation<'a> {
     pub(crate) is_root: bool,
     pub(crate) depth: u32,
     /// A feasible point (an incumbent, in tests a known optimum): cuts that it
-    /// violates are dropped, unless they are local.
+    /// violates are dropped, unless it is outside `lower` and `upper`.
     pub(crate) known: Option<&'a [f64]>,
 }
 
@@ -138,9 +139,16 @@ impl Separation {
                 found.extend(self.run(position, relaxation, limit, budget));
             }
         }
-        if let Some(point) = relaxation.known {
+        // A point outside the bounds that the cuts rely on says nothing.
+        let is_inside = |point: &[f64]| {
+            (0..mip.columns()).all(|j| {
+                point[j] >= relaxation.lower[j] - tol::FEASIBILITY
+                    && point[j] <= relaxation.upper[j] + tol::FEASIBILITY
+            })
+        };
+        if let Some(point) = relaxation.known.filter(|point| is_inside(point)) {
             let before = found.len();
-            found.retain(|cut| cut.is_local || !cut.violates(point));
+            found.retain(|cut| !cut.violates(point));
             self.refused += (before - found.len()) as u64;
         }
         let found = distinct(found);
