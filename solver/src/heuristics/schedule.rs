@@ -26,6 +26,9 @@ const SHARE_WITHOUT: f64 = 0.3;
 /// Ticks that are there from the start, for small problems: a millisecond.
 const FREE_TICKS: f64 = 200_000.0;
 
+/// The same at the root.
+const FREE_ROOT_TICKS: u64 = 200_000;
+
 /// Ticks of one dive or sub-MIP at the root, in those of the root relaxation.
 const ROOT_TIMES: u64 = 5;
 
@@ -112,7 +115,7 @@ impl Schedule {
     /// What to run before branching on the root.
     pub(crate) fn after_root(&mut self, moment: &Moment) -> Vec<Technique> {
         self.is_root = true;
-        self.allowance = (ROOT_TIMES * moment.lp_ticks).max(FREE_TICKS as u64);
+        self.allowance = (ROOT_TIMES * moment.lp_ticks).max(FREE_ROOT_TICKS);
         let mut list = Vec::new();
         if self.techniques.has(Technique::Rounding) {
             list.push(Technique::Rounding);

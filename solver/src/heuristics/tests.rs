@@ -1,4 +1,9 @@
 //! Heuristics on small models: by hand, and against enumeration.
+#![allow(
+    clippy::type_complexity,
+    clippy::float_cmp,
+    reason = "test code: rows as literals, exact small numbers"
+)]
 
 use std::sync::Arc;
 

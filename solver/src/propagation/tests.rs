@@ -1,3 +1,9 @@
+#![allow(
+    clippy::type_complexity,
+    clippy::float_cmp,
+    reason = "test code: rows as literals, exact small numbers"
+)]
+
 use std::sync::Arc;
 
 use super::Domain;

@@ -143,7 +143,7 @@ impl Tree<'_> {
         depth: usize,
         budget: &mut Budget,
     ) -> Result<(), Ending> {
-        if self.incumbent.is_some() && self.tree_nodes % EVERY != 0 {
+        if self.incumbent.is_some() && !self.tree_nodes.is_multiple_of(EVERY) {
             return Ok(());
         }
         let list = self.schedule.at_node(&self.moment(depth));

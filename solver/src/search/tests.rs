@@ -81,9 +81,7 @@ fn enumerate(mip: &Mip) -> Option<(f64, Vec<f64>)> {
             return best;
         };
         x[j] += 1.0;
-        for i in 0..j {
-            x[i] = mip.lower[i];
-        }
+        x[..j].copy_from_slice(&mip.lower[..j]);
     }
 }
 

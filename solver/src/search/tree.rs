@@ -345,7 +345,7 @@ impl<'a> Tree<'a> {
         self.plunge.clear();
         self.backtracks = 0;
         self.selections += 1;
-        if self.selections % BOUND_EVERY == 0 {
+        if self.selections.is_multiple_of(BOUND_EVERY) {
             self.open.pop_bound()
         } else {
             self.open.pop_estimate()

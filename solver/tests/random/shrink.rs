@@ -72,7 +72,7 @@ fn candidate(case: &Case, mut nth: usize) -> Option<Case> {
     // Sides that are not needed.
     if nth < 2 * case.rows.len() {
         let row = &mut small.rows[nth / 2];
-        if nth % 2 == 0 {
+        if nth.is_multiple_of(2) {
             row.lower = None;
         } else {
             row.upper = None;
