@@ -212,11 +212,12 @@ mod tests {
     use super::*;
 
     fn at(seconds: u64, bound: f64, incumbent: Option<f64>) -> Moment {
-        let mut at = Moment::default();
-        at.elapsed = Duration::from_secs(seconds);
-        at.bound = Some(bound);
-        at.incumbent = incumbent;
-        at
+        Moment {
+            elapsed: Duration::from_secs(seconds),
+            bound: Some(bound),
+            incumbent,
+            ..Moment::default()
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod child;
 mod judge;
 mod report;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,7 +75,7 @@ pub(super) fn run(args: &Bench) -> Result<ExitCode, String> {
 }
 
 /// The rows of a folder, in the catalogue's order.
-fn solve_all(program: &PathBuf, args: &Bench, folder: &Folder) -> Vec<Row> {
+fn solve_all(program: &Path, args: &Bench, folder: &Folder) -> Vec<Row> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Row)>> = Mutex::new(vec![]);
     let work = || {
