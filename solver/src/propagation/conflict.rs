@@ -37,8 +37,12 @@ use crate::tol;
 const LENGTH: usize = 60;
 const LENGTH_SHARE: usize = 20;
 
-/// Most clauses; beyond, the older half goes.
-const MOST: usize = 4000;
+/// Most clauses; beyond, the less active half goes.
+const MOST: usize = 3000;
+
+/// By how much a use outweighs the one before, and where the scale is reset.
+const GROWTH: f64 = 1.001;
+const HUGE: f64 = 1e100;
 
 /// Most steps of an analysis.
 const STEPS: usize = 2000;
@@ -64,16 +68,45 @@ pub(crate) struct Literal {
 pub(super) struct Clauses {
     /// The first two literals are watched.
     clauses: Vec<Vec<Literal>>,
+    /// Worth of each: contradictions and implications lately, see
+    /// [`Clauses::bump`].
+    activity: Vec<f64>,
+    /// What the next use of a clause is worth.
+    increment: f64,
     /// By column, lower and upper: clauses that watch a literal which a change
     /// of that bound may falsify.
-    watches: Vec<[Vec<Index>; 2]>,
+    watches: Vec<[Vec<Watch>; 2]>,
+}
+
+/// A clause and the value of the literal by which it watches a bound: the
+/// literal holds, or may, until the bound goes beyond the value.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    clause: Index,
+    value: f64,
 }
 
 impl Clauses {
     fn watch(&mut self, c: usize, position: usize) {
         let literal = self.clauses[c][position];
         let side = usize::from(!literal.is_upper);
-        self.watches[literal.column as usize][side].push(index(c));
+        self.watches[literal.column as usize][side].push(Watch {
+            clause: index(c),
+            value: literal.value,
+        });
+    }
+
+    /// The clause was of use: an exponential average by geometric increments
+    /// (N. Een and N. Sorensson 2003, "An extensible SAT-solver").
+    fn bump(&mut self, c: usize) {
+        self.activity[c] += self.increment;
+        self.increment *= GROWTH;
+        if self.increment > HUGE {
+            for activity in &mut self.activity {
+                *activity /= HUGE;
+            }
+            self.increment /= HUGE;
+        }
     }
 }
 
@@ -108,30 +141,30 @@ impl Domain {
         }
         let (j, side) = (change.column as usize, usize::from(change.is_upper));
         let mut watching = std::mem::take(&mut self.clauses.watches[j][side]);
-        let mut touched = watching.len();
+        let (lower, upper) = (self.lower[j], self.upper[j]);
+        let mut touched = watching.len() / 4;
         let mut kept = 0;
         let mut at = 0;
         'clauses: while at < watching.len() {
-            let c = watching[at] as usize;
+            let watch = watching[at];
             at += 1;
-            let position = {
-                let clause = &self.clauses.clauses[c];
-                usize::from(
-                    !(clause[0].column == change.column
-                        && clause[0].is_upper != change.is_upper
-                        && self.is_false(clause[0])),
-                )
+            let is_false = if change.is_upper {
+                upper < watch.value
+            } else {
+                lower > watch.value
             };
-            let own = self.clauses.clauses[c][position];
-            if own.column != change.column || own.is_upper == change.is_upper || !self.is_false(own)
-            {
-                watching[kept] = index(c);
+            if !is_false {
+                watching[kept] = watch;
                 kept += 1;
                 continue;
             }
+            let c = watch.clause as usize;
+            let first = self.clauses.clauses[c][0];
+            let position =
+                usize::from(first.column != change.column || first.is_upper == change.is_upper);
             let other = self.clauses.clauses[c][1 - position];
             if self.is_true(other) {
-                watching[kept] = index(c);
+                watching[kept] = watch;
                 kept += 1;
                 continue;
             }
@@ -143,7 +176,10 @@ impl Domain {
                     self.clauses.clauses[c].swap(position, k);
                     if literal.column == change.column && literal.is_upper != change.is_upper {
                         // Watched by the very list that is being gone through.
-                        watching[kept] = index(c);
+                        watching[kept] = Watch {
+                            clause: watch.clause,
+                            value: literal.value,
+                        };
                         kept += 1;
                     } else {
                         self.clauses.watch(c, position);
@@ -151,8 +187,9 @@ impl Domain {
                     continue 'clauses;
                 }
             }
-            watching[kept] = index(c);
+            watching[kept] = watch;
             kept += 1;
+            self.clauses.bump(c);
             let alive = if self.is_false(other) {
                 self.conflict = Some(Reason::Conflict(index(c)));
                 self.crossed = None;
@@ -175,26 +212,41 @@ impl Domain {
         touched
     }
 
-    /// Drops the older half of too many clauses; only at level 0.
+    /// Whether [`Domain::tidy_clauses`] has something to do.
+    pub(crate) fn has_many_clauses(&self) -> bool {
+        self.clauses.clauses.len() > MOST
+    }
+
+    /// Drops the less active half of too many clauses; only at level 0.
     pub(crate) fn tidy_clauses(&mut self) {
-        if self.level() > 0 || self.clauses.clauses.len() <= MOST {
+        if self.level() > 0 || !self.has_many_clauses() {
             return;
         }
-        let clauses = self.clauses.clauses.split_off(MOST / 2);
-        self.clauses = Clauses {
-            clauses: Vec::new(),
-            watches: vec![Default::default(); self.lower.len()],
-        };
-        for clause in clauses {
-            self.add_clause(clause);
+        let old = std::mem::take(&mut self.clauses);
+        let mut order: Vec<usize> = (0..old.clauses.len()).collect();
+        order.sort_by(|&a, &b| {
+            old.activity[b]
+                .total_cmp(&old.activity[a])
+                .then(b.cmp(&a))
+        });
+        order.truncate(MOST / 2);
+        order.sort_unstable();
+        self.clauses.increment = old.increment;
+        for c in order {
+            self.add_clause(old.clauses[c].clone());
+            if let Some(last) = self.clauses.activity.last_mut() {
+                *last = old.activity[c];
+            }
         }
     }
 
     fn add_clause(&mut self, clause: Vec<Literal>) {
         if self.clauses.watches.is_empty() {
             self.clauses.watches = vec![Default::default(); self.lower.len()];
+            self.clauses.increment = self.clauses.increment.max(1.0);
         }
         self.clauses.clauses.push(clause);
+        self.clauses.activity.push(self.clauses.increment);
         let c = self.clauses.clauses.len() - 1;
         self.clauses.watch(c, 0);
         self.clauses.watch(c, 1);

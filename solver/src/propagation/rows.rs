@@ -30,6 +30,11 @@ use crate::tol;
 /// steps make chains of tiny changes.
 const WORTH: f64 = 0.1;
 
+/// The same for integer columns of a range above [`WIDE`]: two of them that
+/// push each other along would take a visit for each unit.
+const WORTH_INTEGER: f64 = 0.05;
+const WIDE: f64 = 64.0;
+
 /// Least absolute step of a continuous bound.
 const STEP: f64 = 1e-4;
 
@@ -206,11 +211,13 @@ impl Domain {
 
     /// Whether moving that bound of column `j` to `bound` is worth the work.
     fn is_worth(&self, j: usize, is_upper: bool, bound: f64) -> bool {
-        if self.mip.integer[j] {
-            return bound.abs() <= LARGE_INTEGER;
-        }
         let (l, u) = (self.lower[j], self.upper[j]);
         let old = if is_upper { u } else { l };
+        if self.mip.integer[j] {
+            let step = if is_upper { old - bound } else { bound - old };
+            return bound.abs() <= LARGE_INTEGER
+                && (u - l <= WIDE || !old.is_finite() || step > WORTH_INTEGER * (u - l));
+        }
         if bound.abs() > LARGE {
             return false;
         }

@@ -325,6 +325,11 @@ impl<'a> Tree<'a> {
             self.finish(pruned.max(self.limit));
             return None;
         }
+        if self.domain.has_many_clauses() {
+            self.domain.pop_to(0);
+            self.stack.clear();
+            self.domain.tidy_clauses();
+        }
         if self.backtracks < MOST_BACKTRACKS {
             let low = self.open.bound();
             let high = if self.limit.is_finite() {
