@@ -20,6 +20,10 @@ const LARGE: usize = 20_000;
 /// What part of the ticks that a jump may be worth it gets.
 const JUMP_PART: u64 = 4;
 
+/// Share of the integer columns that, fixed between two heuristics at the root,
+/// makes the later one wait for the smaller problem.
+const EARLY_RESTART_SHARE: f64 = 0.6;
+
 /// Keeps the best point of a sub-MIP.
 struct Keeper<'a> {
     mip: &'a Mip,
@@ -131,10 +135,23 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// Heuristics before branching on the root.
-    pub(super) fn heuristics_after_root(&mut self, budget: &mut Budget) -> Result<(), Ending> {
-        let list = self.schedule.after_root(&self.moment(0));
-        self.run_heuristics(&list, budget)
+    /// Heuristics before branching on the root, where `integers` columns had a
+    /// choice before it. Once a point fixes most of them by their reduced costs,
+    /// the rest waits for the problem that is left.
+    pub(super) fn heuristics_after_root(
+        &mut self,
+        integers: usize,
+        budget: &mut Budget,
+    ) -> Result<(), Ending> {
+        for technique in self.schedule.after_root(&self.moment(0)) {
+            self.run_heuristics(&[technique], budget)?;
+            if self.is_root_stale
+                && (!self.refresh_root() || self.is_restart_due(integers, EARLY_RESTART_SHARE))
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Heuristics at a node with a fractional relaxation.

@@ -106,15 +106,12 @@ impl Tree<'_> {
             return self.close(budget);
         }
         if !self.fractional.is_empty() && self.current_bound < self.limit {
-            self.heuristics_after_root(budget)?;
+            self.heuristics_after_root(integers, budget)?;
             if self.tighten_root(budget)? == Tightened::Empty {
                 return self.close(budget);
             }
         }
-        if self.may_restart
-            && self.params.techniques.has(Technique::Restarts)
-            && self.is_much_fixed(integers)
-        {
+        if self.is_restart_due(integers, RESTART_SHARE) {
             return Ok(Rooted::Restart);
         }
         Ok(Rooted::Node(self.root_node(self.current_bound)))
@@ -361,10 +358,15 @@ impl Tree<'_> {
             .count()
     }
 
-    fn is_much_fixed(&self, before: usize) -> bool {
+    /// Whether, of `before` integer columns with a choice, the share that got
+    /// fixed meanwhile makes it worth starting over.
+    pub(super) fn is_restart_due(&self, before: usize, least: f64) -> bool {
         let fixed = before - self.unfixed().min(before);
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let share = fixed as f64 / before.max(1) as f64;
-        fixed > 0 && share >= RESTART_SHARE
+        self.may_restart
+            && self.params.techniques.has(Technique::Restarts)
+            && fixed > 0
+            && share >= least
     }
 }
