@@ -224,11 +224,7 @@ impl Domain {
         }
         let old = std::mem::take(&mut self.clauses);
         let mut order: Vec<usize> = (0..old.clauses.len()).collect();
-        order.sort_by(|&a, &b| {
-            old.activity[b]
-                .total_cmp(&old.activity[a])
-                .then(b.cmp(&a))
-        });
+        order.sort_by(|&a, &b| old.activity[b].total_cmp(&old.activity[a]).then(b.cmp(&a)));
         order.truncate(MOST / 2);
         order.sort_unstable();
         self.clauses.increment = old.increment;
