@@ -3,7 +3,8 @@
 //! Everything that takes time spends **ticks** (one tick: about one nonzero
 //! touched, a few nanoseconds). Limits that steer the search (strong branching,
 //! separation, heuristics, sub-MIPs) are limits on ticks, so that the path
-//! depends on the input alone. The clock is looked at every [`LOOK`] ticks; once
+//! depends on the input alone. Simplex iterations are counted beside them, for
+//! the caller's limit on those. The clock is looked at every [`LOOK`] ticks; once
 //! it is over, or the caller has gone, [`Budget::is_over`] stays true and all
 //! code unwinds as fast as it can: what it returns is dropped and never
 //! reported.
@@ -23,6 +24,9 @@ pub(crate) struct Budget {
     abandoned: Arc<AtomicBool>,
     ticks: u64,
     next_look: u64,
+    /// Simplex iterations done, and how many there may be.
+    iterations: u64,
+    most_iterations: u64,
     over: bool,
 }
 
@@ -33,6 +37,8 @@ impl Budget {
             abandoned,
             ticks: 0,
             next_look: 0,
+            iterations: 0,
+            most_iterations: u64::MAX,
             over: false,
         }
     }
@@ -44,6 +50,8 @@ impl Budget {
             abandoned: Arc::new(AtomicBool::new(false)),
             ticks: 0,
             next_look: 0,
+            iterations: 0,
+            most_iterations: u64::MAX,
             over: false,
         }
     }
@@ -61,6 +69,29 @@ impl Budget {
     /// Ticks spent so far.
     pub(crate) fn ticks(&self) -> u64 {
         self.ticks
+    }
+
+    /// Ends with the simplex iteration that makes them `most`.
+    pub(crate) fn with_iterations(mut self, most: u64) -> Self {
+        self.most_iterations = most;
+        self
+    }
+
+    /// Counts a simplex iteration.
+    pub(crate) fn iterate(&mut self) {
+        self.iterations += 1;
+        self.over |= self.iterations >= self.most_iterations;
+    }
+
+    /// Simplex iterations so far.
+    pub(crate) fn iterations(&self) -> u64 {
+        self.iterations
+    }
+
+    /// Whether it is the iterations that are used up, at a place that the clock
+    /// had no part in.
+    pub(crate) fn is_out_of_iterations(&self) -> bool {
+        self.iterations > 0 && self.iterations >= self.most_iterations
     }
 
     /// Whether to unwind now. Cheap: looks at the clock every [`LOOK`] ticks.

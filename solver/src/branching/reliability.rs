@@ -269,6 +269,7 @@ fn try_child(
         let limits = LpLimits {
             iterations,
             cutoff: scope.cutoff,
+            ..LpLimits::default()
         };
         let status = scope.lp.solve(&limits, budget);
         let gain = || (scope.lp.objective() - scope.objective).max(0.0);

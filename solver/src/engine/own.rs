@@ -38,7 +38,8 @@ fn chunk(steps: u64) -> u64 {
 /// Solves the task, sending what is committed.
 pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
     let mip = Mip::of(&task.model);
-    let mut budget = Budget::new(task.clock, std::sync::Arc::clone(&task.abandoned));
+    let mut budget = Budget::new(task.clock, std::sync::Arc::clone(&task.abandoned))
+        .with_iterations(task.ledger.limits().lp_iterations);
     if budget.is_over() {
         return;
     }
@@ -78,6 +79,10 @@ pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
         send,
     };
     let end = search(&mip, &params, &mut budget, &mut caller);
+    if !caller.is_ended && budget.is_out_of_iterations() {
+        caller.report(Some(End::plain(Status::IterationLimit)));
+        return;
+    }
     if caller.is_ended || end.ending == Ending::Stopped || budget.is_over() {
         return;
     }

@@ -158,6 +158,7 @@ fn relax(context: &mut Context<'_>, end: u64, budget: &mut Budget) -> Option<boo
     let limits = LpLimits {
         iterations: iterations(context),
         cutoff: context.cutoff - context.mip.offset,
+        ticks: end.saturating_sub(budget.ticks()),
     };
     match context.lp.solve(&limits, budget) {
         LpStatus::Optimal => Some(true),

@@ -100,6 +100,7 @@ fn pump(context: &Context<'_>, end: u64, budget: &mut Budget) -> Option<Vec<f64>
         let limits = LpLimits {
             iterations: 500 + 2 * (lp.rows() + lp.columns()) as u64,
             cutoff: f64::INFINITY,
+            ticks: end.saturating_sub(budget.ticks()),
         };
         if lp.solve(&limits, budget) != LpStatus::Optimal {
             return None;

@@ -76,6 +76,7 @@ pub(super) fn complete(
     let limits = LpLimits {
         iterations,
         cutoff: cutoff - mip.offset,
+        ..LpLimits::default()
     };
     if lp.solve(&limits, budget) != LpStatus::Optimal {
         return None;

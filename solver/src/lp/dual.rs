@@ -50,12 +50,35 @@ impl From<Failure> for End {
 pub(super) struct Run<'a> {
     pub(super) iterations: u64,
     pub(super) limit: u64,
+    /// Ticks of the budget at which it ends.
+    pub(super) end: u64,
     pub(super) cutoff: f64,
     pub(super) budget: &'a mut Budget,
     /// Least pivot, raised by the recovery ladder.
     pub(super) least_pivot: f64,
     /// Iterations at which the attempt has failed.
     pub(super) cap: u64,
+}
+
+impl Run<'_> {
+    /// Whether to end, and how.
+    pub(super) fn over(&mut self) -> Option<End> {
+        if self.budget.is_over() {
+            Some(End::Stopped)
+        } else if self.iterations >= self.limit || self.budget.ticks() >= self.end {
+            Some(End::Limit)
+        } else if self.iterations >= self.cap {
+            Some(End::Trouble)
+        } else {
+            None
+        }
+    }
+
+    /// Counts an iteration.
+    pub(super) fn iterate(&mut self) {
+        self.iterations += 1;
+        self.budget.iterate();
+    }
 }
 
 /// Iterations between two evaluations of the true bound after one that did not
@@ -75,6 +98,7 @@ impl State {
         let m = problem.m();
         let mut failures = 0;
         let mut degenerate = 0_usize;
+        let mut highest = self.objective;
         let mut next_cutoff = run.iterations;
         loop {
             if self.updates >= params::UPDATES {
@@ -83,14 +107,8 @@ impl State {
                 }
                 self.correct_dual(problem, run.budget);
             }
-            if run.iterations >= run.limit {
-                return End::Limit;
-            }
-            if run.iterations >= run.cap {
-                return End::Trouble;
-            }
-            if run.budget.is_over() {
-                return End::Stopped;
+            if let Some(end) = run.over() {
+                return end;
             }
             if self.objective >= run.cutoff && run.iterations >= next_cutoff {
                 if self.dual_bound(problem) >= run.cutoff {
@@ -218,7 +236,7 @@ impl State {
             };
             self.pivot(p, q, to, x);
             self.d[leaving] = -theta;
-            run.iterations += 1;
+            run.iterate();
             run.budget
                 .spend_entries(2 * length(&self.column) + length(&self.rho));
             match self.factor.update(p, by_column) {
@@ -226,10 +244,13 @@ impl State {
                 Updated::Unstable | Updated::Full => self.updates = params::UPDATES,
             }
             self.spend(run.budget);
-            if theta.abs() < params::DUAL * 1e-2 {
+            let has_risen = self.objective > highest + params::PROGRESS * highest.abs().max(1.0);
+            highest = highest.max(self.objective);
+            if theta.abs() < params::DUAL * 1e-2 || !has_risen {
                 degenerate += 1;
                 if !self.perturbed && degenerate > 20 + m / 20 {
                     self.perturb(problem);
+                    highest = self.objective;
                 }
             }
         }

@@ -66,7 +66,7 @@ pub(crate) enum LpStatus {
     Unbounded,
     /// The dual objective reached [`LpLimits::cutoff`].
     Cutoff,
-    /// [`LpLimits::iterations`] were done; [`Lp::objective`] is a dual bound.
+    /// [`LpLimits::iterations`] or [`LpLimits::ticks`] were done; [`Lp::objective`] is a dual bound.
     IterationLimit,
     /// The budget is over.
     Stopped,
@@ -96,6 +96,8 @@ pub(crate) struct Basis {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LpLimits {
     pub(crate) iterations: u64,
+    /// Ticks of the budget after which it stops as if the iterations were done.
+    pub(crate) ticks: u64,
     /// Stop with [`LpStatus::Cutoff`] once the dual objective proves at least this.
     pub(crate) cutoff: f64,
 }
@@ -104,6 +106,7 @@ impl Default for LpLimits {
     fn default() -> Self {
         Self {
             iterations: u64::MAX,
+            ticks: u64::MAX,
             cutoff: f64::INFINITY,
         }
     }

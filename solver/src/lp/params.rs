@@ -42,6 +42,14 @@ pub(super) const STALLED: u64 = 200;
 pub(super) const ITERATIONS: u64 = 50_000;
 pub(super) const ITERATIONS_EACH: u64 = 50;
 
+/// Relative: a dual step that raises the objective by less is degenerate.
+pub(super) const PROGRESS: f64 = 1e-12;
+
+/// A slope of the dual objective (a violation, in scaled units) up to this
+/// counts as none left: a step at slope zero changes the basis for nothing, and
+/// may go round in circles.
+pub(super) const SLOPE: f64 = 1e-9;
+
 /// Relative size of cost perturbations.
 pub(super) const PERTURBATION: f64 = 5e-7;
 

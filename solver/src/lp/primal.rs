@@ -32,14 +32,8 @@ impl State {
                     return End::Optimal;
                 }
             }
-            if run.iterations >= run.limit {
-                return End::Limit;
-            }
-            if run.iterations >= run.cap {
-                return End::Trouble;
-            }
-            if run.budget.is_over() {
-                return End::Stopped;
+            if let Some(end) = run.over() {
+                return end;
             }
             // Entering variable.
             let mut best = (0.0, usize::MAX);
@@ -83,7 +77,7 @@ impl State {
                 self.objective += step * self.d[q];
                 self.take_step(step);
                 self.leave(q, to);
-                run.iterations += 1;
+                run.iterate();
                 self.spend(run.budget);
                 continue;
             }
@@ -166,7 +160,7 @@ impl State {
             let x = self.x[q] + step;
             self.pivot(p, q, to, x);
             self.d[leaving] = -theta;
-            run.iterations += 1;
+            run.iterate();
             run.budget
                 .spend_entries(2 * length(&self.column) + 2 * self.row.index.len());
             match self.factor.update(p, by_column) {

@@ -4,7 +4,7 @@
 //! (sigma the side of the violation, w_j the way that j may move) and e = w_j
 //! d_j >= 0, reduced cost j reaches zero at the dual step e / a. Passing it
 //! moves a boxed j to its other bound, which lessens the slope of the dual
-//! objective by a (u_j - l_j); the step goes on while the slope stays positive
+//! objective by a (u_j - l_j); the step goes on while the slope stays above [`params::SLOPE`]
 //! (Maros 2003, "A generalized dual phase-2 simplex algorithm").
 //!
 //! Breakpoints are taken in groups: all with e / a <= min (e + tolerance) / a
@@ -86,7 +86,7 @@ impl State {
                     next = next.min((e + params::DUAL) / a);
                 }
             }
-            if remaining < 0.0 || useful == list.len() {
+            if remaining <= params::SLOPE || useful == list.len() {
                 break;
             }
             reach = next.max(10.0 * reach);
@@ -118,7 +118,7 @@ impl State {
                 largest = largest.max(a);
                 grouped += 1;
             }
-            if slope < 0.0 {
+            if slope <= params::SLOPE {
                 break;
             }
         }

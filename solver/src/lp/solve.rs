@@ -72,6 +72,7 @@ impl Lp {
         let mut run = Run {
             iterations: 0,
             limit: limits.iterations,
+            end: budget.ticks().saturating_add(limits.ticks),
             cutoff: limits.cutoff,
             budget,
             least_pivot: 0.0,

@@ -229,6 +229,7 @@ pub(crate) fn search(
             Presolved::Infeasible => {
                 let ending = carry.infeasible();
                 carry.progress.steps += 1;
+                carry.progress.lp_iterations = budget.iterations();
                 listener.step(&carry.progress);
                 return carry.end(ending);
             }

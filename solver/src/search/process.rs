@@ -198,8 +198,8 @@ impl Tree<'_> {
     /// Solves the relaxation at the LP's bounds.
     pub(super) fn relax(&mut self, bound: f64, budget: &mut Budget) -> Result<Relaxed, Ending> {
         let mut limits = LpLimits {
-            iterations: u64::MAX,
             cutoff: self.lp_cutoff(),
+            ..LpLimits::default()
         };
         let mut is_retry = false;
         loop {
@@ -208,7 +208,6 @@ impl Tree<'_> {
             self.relaxation_ticks += budget.ticks() - ticks;
             let iterations = self.lp.iterations().saturating_sub(iterations);
             self.node_iterations += iterations;
-            self.carry.progress.lp_iterations += iterations;
             match status {
                 LpStatus::Stopped => return Err(Ending::Stopped),
                 LpStatus::Infeasible => return Ok(Relaxed::Pruned(self.limit)),
@@ -360,12 +359,8 @@ impl Tree<'_> {
         if !self.params.techniques.has(Technique::Reliability) {
             return most_fractional(&scope);
         }
-        let before = self.reliability.iterations;
-        let decision =
-            self.reliability
-                .select(&mut scope, self.relaxation_ticks, self.root_ticks, budget);
-        self.carry.progress.lp_iterations += self.reliability.iterations - before;
-        decision
+        self.reliability
+            .select(&mut scope, self.relaxation_ticks, self.root_ticks, budget)
     }
 
     /// Splits the node into x <= `floor` and x >= `floor + 1`; the child to go

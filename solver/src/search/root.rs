@@ -275,17 +275,16 @@ impl Tree<'_> {
         budget: &mut Budget,
     ) -> Result<Relaxed, Ending> {
         let limits = LpLimits::default();
-        let before = self.lp.iterations();
         let mut status = self.lp.solve(&limits, budget);
         if status == LpStatus::Trouble && !budget.is_over() {
             self.lp.set_basis(&slack_basis(&self.lp));
             status = self.lp.solve(&limits, budget);
         }
-        self.carry.progress.lp_iterations += self.lp.iterations().saturating_sub(before);
         match status {
             LpStatus::Stopped => Err(Ending::Stopped),
             LpStatus::Unbounded => {
                 self.carry.progress.steps += 1;
+                self.carry.progress.lp_iterations = budget.iterations();
                 if budget.is_over() {
                     return Err(Ending::Stopped);
                 }

@@ -248,6 +248,7 @@ impl<'a> Tree<'a> {
             return Err(Ending::Stopped);
         }
         self.carry.progress.steps += 1;
+        self.carry.progress.lp_iterations = budget.iterations();
         self.carry.progress.open = self.open.len() as u64;
         self.carry.progress.bound = self.carry.progress.bound.max(self.global_bound());
         if !self.listener.step(&self.carry.progress) {
