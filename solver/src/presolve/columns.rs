@@ -23,6 +23,7 @@ use crate::technique::Technique;
 use crate::tol;
 
 use super::Count;
+use super::integers::is_multiple;
 use super::lines::Entry;
 use super::postsolve::Slack;
 use super::rows::common_divisor;
@@ -30,6 +31,10 @@ use super::state::{State, Step, Stop, least, most, slack};
 
 /// A slack's coefficient must be at least this share of its row's largest.
 const LEAST_SLACK: f64 = 1e-4;
+
+/// In steps: a row whose tolerance is a larger share of the step between its
+/// values is not rounded.
+const LARGEST_ROOM: f64 = 0.1;
 
 /// Bounds this close are one value.
 const FIXED: f64 = 1e-12;
@@ -186,6 +191,11 @@ impl State<'_> {
             if !is_multiple || row.iter().any(|&(k, _)| !self.integer[k as usize]) {
                 return Ok(());
             }
+            let misfit = self.misfit(row, a.abs());
+            let room = (tol::FEASIBILITY + misfit) / a.abs();
+            if !(misfit <= tol::BOUND_SAFETY && room <= LARGEST_ROOM) {
+                return Ok(());
+            }
             let steps = |side: f64| side / a.abs();
             if is_dual {
                 let target = steps(lower);
@@ -193,8 +203,8 @@ impl State<'_> {
                     return Ok(());
                 }
             }
-            lower = a.abs() * (steps(lower) - tol::FEASIBILITY).ceil();
-            upper = a.abs() * (steps(upper) + tol::FEASIBILITY).floor();
+            lower = a.abs() * (steps(lower) - room).ceil();
+            upper = a.abs() * (steps(upper) + room).floor();
             if lower > upper {
                 return Err(Stop::Infeasible);
             }
@@ -267,7 +277,7 @@ impl State<'_> {
         if self.integer[j] {
             let is_whole = |value: f64| (value - value.round()).abs() <= tol::BOUND_SAFETY;
             let other = self.row(i).iter().find(|&&(k, _)| k as usize != j).copied();
-            let fits = other.is_some_and(|(k, t)| self.integer[k as usize] && is_whole(t / a));
+            let fits = other.is_some_and(|(k, t)| self.integer[k as usize] && is_multiple(t / a));
             if !fits || !is_whole(side / a) {
                 return Ok(false);
             }

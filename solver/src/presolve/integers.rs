@@ -17,8 +17,12 @@ use super::Count;
 use super::lines::Entry;
 use super::state::{State, Step};
 
-/// How close to an integer a ratio must be.
+/// How close to an integer a side must be.
 const INTEGRAL: f64 = 1e-9;
+
+/// Relative: how close to an integer must the ratio of two coefficients be?
+/// Its error counts as often as the other column is large.
+const EXACT: f64 = 1e-14;
 
 /// Largest ratio: an integer column of a larger range is no better than a
 /// continuous one.
@@ -32,6 +36,11 @@ const PASSES: usize = 5;
 
 fn is_integral(value: f64) -> bool {
     value.is_infinite() || (value - value.round()).abs() <= INTEGRAL && value.abs() <= LARGEST
+}
+
+/// Whether the ratio of two coefficients is an integer.
+pub(super) fn is_multiple(ratio: f64) -> bool {
+    (ratio - ratio.round()).abs() <= EXACT * ratio.abs() && ratio.abs() <= LARGEST
 }
 
 /// Declares implied integers.
@@ -90,7 +99,7 @@ fn is_implied(state: &mut State<'_>, j: usize, column: &[Entry]) -> Step<bool> {
             for at in 0..len {
                 let (k, t) = state.row(i)[at];
                 let k = k as usize;
-                if k != j && (!state.integer[k] || !is_integral(t / a)) {
+                if k != j && (!state.integer[k] || !is_multiple(t / a)) {
                     fits = false;
                     break;
                 }

@@ -33,7 +33,7 @@ use super::postsolve::Merge;
 use super::state::{State, Step, Stop, slack, violation};
 
 /// Relative: how exact must a ratio be?
-const EXACT: f64 = 1e-12;
+const EXACT: f64 = 1e-14;
 
 /// Vectors that one is compared with, among those of its hash.
 const LARGEST_BUCKET: usize = 8;

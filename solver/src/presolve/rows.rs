@@ -236,14 +236,32 @@ impl State<'_> {
         Ok(())
     }
 
+    /// Largest value of `sum (a_j - k_j step) x_j`, with `k_j` the nearest
+    /// integers to `a_j / step`: how far the row may be from a multiple.
+    pub(super) fn misfit(&self, row: &[Entry], step: f64) -> f64 {
+        row.iter()
+            .map(|&(j, a)| {
+                let rest = (a / step).round().mul_add(-step, a).abs();
+                let j = j as usize;
+                if rest > 0.0 {
+                    rest * self.lower[j].abs().max(self.upper[j].abs())
+                } else {
+                    0.0
+                }
+            })
+            .sum()
+    }
+
     /// Rounds the sides of a row of integer columns.
     fn round_sides(&mut self, i: usize, row: &[Entry]) -> Step {
         let Some(step) = common_divisor(row) else {
             return Ok(());
         };
-        // A feasible point may be off by the tolerance, in steps:
-        let room = (tol::FEASIBILITY / step).max(MULTIPLE);
-        if room > 0.1 {
+        // By how much the row is no multiple of the step, and a feasible point
+        // may be off by the tolerance; in steps:
+        let misfit = self.misfit(row, step);
+        let room = ((tol::FEASIBILITY + misfit) / step).max(MULTIPLE);
+        if !(room <= 0.1) {
             return Ok(());
         }
         let (lower, upper) = (self.row_lower[i], self.row_upper[i]);
@@ -253,10 +271,10 @@ impl State<'_> {
                 return value;
             }
             let room = room.max(MULTIPLE * steps.abs());
-            step * if up {
-                (steps - room).ceil()
+            if up {
+                step * (steps - room).ceil() - misfit
             } else {
-                (steps + room).floor()
+                step * (steps + room).floor() + misfit
             }
         };
         let (new_lower, new_upper) = (round(lower, true), round(upper, false));
@@ -274,16 +292,19 @@ impl State<'_> {
     }
 }
 
-/// The largest g of which every coefficient is a multiple.
+/// The largest g of which every coefficient is a multiple, as far as floats
+/// say: each is `k g + e` with a small `e`, which [`State::misfit`] weighs.
 pub(super) fn common_divisor(row: &[Entry]) -> Option<f64> {
+    let largest = row.iter().fold(0.0_f64, |most, &(_, a)| most.max(a.abs()));
+    // A remainder below this is round-off, and no divisor is so small.
+    let small = MULTIPLE * largest;
     let mut divisor = 0.0_f64;
-    let mut largest = 0.0_f64;
     for &(_, a) in row {
-        let mut a = a.abs();
-        largest = largest.max(a);
-        // Euclid, stopped where the remainder is round-off.
-        let mut b = divisor;
-        let small = MULTIPLE * a.max(b) * 10.0;
+        let (mut a, mut b) = (a.abs(), divisor);
+        if a <= small {
+            return None;
+        }
+        // Euclid.
         while b > small {
             let mut rest = a % b;
             if b - rest <= small {
@@ -295,7 +316,7 @@ pub(super) fn common_divisor(row: &[Entry]) -> Option<f64> {
     }
     let is_exact = |a: f64| {
         let steps = a / divisor;
-        (steps - steps.round()).abs() <= MULTIPLE * steps.abs().max(1.0)
+        (steps - steps.round()).abs() <= MULTIPLE * steps.abs()
     };
     (divisor > 0.0
         && largest <= LARGEST_MULTIPLE * divisor

@@ -20,6 +20,7 @@ use crate::sparse::index;
 use crate::tol;
 
 use super::Count;
+use super::integers::is_multiple;
 use super::lines::Entry;
 use super::state::{State, Step, Stop, least, most, slack};
 
@@ -72,7 +73,7 @@ impl State<'_> {
                 continue;
             }
             if self.integer[j] {
-                if !self.integer[k] || !is_integral(c / a) {
+                if !self.integer[k] || !is_multiple(c / a) {
                     continue;
                 }
                 if !is_integral(b / a) {
@@ -97,8 +98,9 @@ impl State<'_> {
             } else {
                 (high / c, low / c)
             };
-            self.raise_lower(k, low)?;
-            self.drop_upper(k, high)?;
+            // What x's own bounds forgive, in y.
+            self.raise_lower(k, low + self.sharpening(k, c / a, low))?;
+            self.drop_upper(k, high - self.sharpening(k, c / a, high))?;
             self.log.add(Count::Doubleton);
             self.take_out(i, j, a, b, &[(index(k), c)])?;
             return Ok(true);
@@ -144,7 +146,7 @@ impl State<'_> {
             if self.integer[j]
                 && !(all_integer
                     && is_integral(b / a)
-                    && row.iter().all(|&(_, t)| is_integral(t / a)))
+                    && row.iter().all(|&(_, t)| is_multiple(t / a)))
             {
                 continue;
             }

@@ -288,11 +288,6 @@ fn judge(model: &Model, trial: &Trial, answer: &Answer, outcome: &Outcome) -> Op
     }
 }
 
-/// Seeds whose answer is known to be wrong: 6126, coefficients up to 1e12, is
-/// claimed optimal at -7 where -1 is right, already by presolve. To be removed
-/// with the defect; `solver/ARCHITECTURE.md` lists it.
-const KNOWN: &[u64] = &[6126];
-
 /// A trial that went wrong.
 struct Failure {
     seed: u64,
@@ -371,9 +366,6 @@ fn try_model(seed: u64, family: usize, engine: Engine, all: &[Config], tally: &T
         let Some(what) = complaint(&model, &trial, &answer, engine) else {
             continue;
         };
-        if KNOWN.contains(&seed) {
-            continue;
-        }
         if is_badly_scaled && what.starts_with("trouble") {
             tally.trouble.fetch_add(1, Ordering::Relaxed);
             continue;
