@@ -27,6 +27,7 @@ mod search;
 mod sparse;
 mod structure;
 mod symmetry;
+mod tally;
 mod technique;
 pub mod tol;
 mod work;

@@ -84,19 +84,47 @@ pub struct Size {
     pub nonzeros: usize,
 }
 
-/// What one technique did in a solve.
+/// What one technique, or one kind of what it does, came to in a solve. The
+/// searches that heuristics start within are not counted.
+///
+/// | technique | found | used |
+/// |-|-|-|
+/// | presolve, by kind of reduction | applied | the same |
+/// | cuts | cuts found | those put into the relaxation |
+/// | heuristics | points found | those that became the incumbent |
+/// | propagation, cliques, conflicts | bounds tightened, by what implied them; clauses learned | the same |
+/// | reduced costs | bounds tightened | the same |
+/// | reliability | children tried | tries that tightened or closed their node |
+/// | restarts | columns that were fixed | the same |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Applied {
     /// The technique.
     pub technique: Technique,
-    /// How often it ran.
+    /// Which part of it; empty for the technique as such.
+    pub kind: &'static str,
+    /// How often it ran; 0 where that is not counted apart.
     pub calls: u64,
-    /// What it achieved, in its own unit: reductions, cuts taken, points found,
-    /// domain changes, nodes cut off.
+    /// What came of it.
     pub found: u64,
+    /// How much of that had an effect.
+    pub used: u64,
     /// Work it took, in ticks (about one nonzero touched each); 0 where it is
     /// not counted apart.
     pub ticks: u64,
+}
+
+impl Applied {
+    pub(crate) fn none(technique: Technique, kind: &'static str) -> Self {
+        Self {
+            technique,
+            kind,
+            calls: 0,
+            found: 0,
+            used: 0,
+            ticks: 0,
+        }
+    }
 }
 
 /// Where a solve is.

@@ -17,6 +17,7 @@
 use super::pseudocost::{Pseudocosts, Side};
 use crate::lp::{Lp, LpLimits, LpStatus};
 use crate::propagation::{Domain, Reason};
+use crate::tally::Effort;
 use crate::work::Budget;
 
 /// Observations in both directions that make a pseudocost reliable.
@@ -83,6 +84,8 @@ pub(crate) struct Reliability {
     strong_ticks: u64,
     /// Simplex iterations in strong branching.
     pub(crate) iterations: u64,
+    /// Since last asked; its ticks too.
+    effort: Effort,
 }
 
 /// What a try of one child gave.
@@ -160,8 +163,20 @@ impl Reliability {
         unproven.truncate(MOST_TRIES);
         let before = budget.ticks();
         let decision = self.try_unproven(scope, best, &unproven, budget);
-        self.strong_ticks += budget.ticks() - before;
+        let ticks = budget.ticks() - before;
+        self.strong_ticks += ticks;
+        self.effort.calls += 1;
+        self.effort.ticks += ticks;
+        self.effort.used += u64::from(matches!(
+            decision,
+            Decision::Tightened | Decision::Infeasible
+        ));
         decision
+    }
+
+    /// What strong branching did since last asked.
+    pub(crate) fn take_effort(&mut self) -> Effort {
+        std::mem::take(&mut self.effort)
     }
 
     fn try_unproven(
@@ -184,6 +199,7 @@ impl Reliability {
             let mut pruned = [false; 2];
             for (slot, side) in [Side::Down, Side::Up].into_iter().enumerate() {
                 let before = scope.lp.iterations();
+                self.effort.found += 1;
                 let outcome = try_child(scope, j, value, side, iterations, budget);
                 self.iterations += scope.lp.iterations().saturating_sub(before);
                 scope.lp.rollback(&checkpoint);

@@ -17,7 +17,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use branchcut::{LogEvent, Model, Moment, Options, Outcome, Sense, Size};
+use branchcut::{Applied, LogEvent, Model, Moment, Options, Outcome, Sense, Size};
 
 /// Least time between two lines of progress.
 const QUIET: Duration = Duration::from_secs(1);
@@ -193,16 +193,39 @@ pub(super) fn summary(outcome: &Outcome, is_verbose: bool) -> String {
         outcome.elapsed.as_secs_f64(),
     ));
     if is_verbose {
-        text.push_str("\n\ntechnique                 calls      found        ticks");
-        for applied in &outcome.applied {
-            text.push_str(&format!(
-                "\n{:<22} {:>8} {:>10} {:>12}",
-                applied.technique.name(),
-                applied.calls,
-                applied.found,
-                applied.ticks
-            ));
-        }
+        text.push_str(&techniques(&outcome.applied));
+    }
+    text
+}
+
+/// What each technique did, its kinds below it.
+fn techniques(applied: &[Applied]) -> String {
+    let mut text = format!(
+        "\n\n{:<36} {:>8} {:>10} {:>10} {:>14}",
+        "technique", "calls", "found", "used", "ticks"
+    );
+    let mut last = None;
+    for entry in applied {
+        let name = entry.technique.name();
+        let title = if entry.kind.is_empty() {
+            name.to_owned()
+        } else if last == Some(entry.technique) {
+            format!("  {}", entry.kind)
+        } else {
+            format!("{name}: {}", entry.kind)
+        };
+        last = entry.kind.is_empty().then_some(entry.technique).or(last);
+        let shown = |count: u64| match count {
+            0 => String::new(),
+            _ => count.to_string(),
+        };
+        text.push_str(&format!(
+            "\n{title:<36} {:>8} {:>10} {:>10} {:>14}",
+            shown(entry.calls),
+            entry.found,
+            entry.used,
+            shown(entry.ticks)
+        ));
     }
     text
 }

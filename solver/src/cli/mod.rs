@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use branchcut::{Options, Outcome, StopFlag, io};
+use branchcut::{Applied, Options, Outcome, StopFlag, io};
 use clap::Parser as _;
 
 use args::{Args, Command, Solve};
@@ -48,6 +48,20 @@ struct Answer {
     first_incumbent_s: Option<f64>,
     /// Whether there is a point and it passed the check.
     checked: bool,
+    /// With `--verbose` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    techniques: Option<Vec<Deed>>,
+}
+
+/// What a technique, or a kind of what it does, came to.
+#[derive(serde::Serialize)]
+struct Deed {
+    technique: &'static str,
+    kind: &'static str,
+    calls: u64,
+    found: u64,
+    used: u64,
+    ticks: u64,
 }
 
 /// Runs the binary.
@@ -80,7 +94,7 @@ fn run(args: &Solve) -> Result<(), String> {
     }
     let outcome = if args.json {
         let outcome = branchcut::solve(&model, &options);
-        let answer = serde_json::to_string(&answer(&outcome))
+        let answer = serde_json::to_string(&answer(&outcome, args.verbose))
             .map_err(|error| format!("cannot print the answer: {error}"))?;
         say(&answer);
         outcome
@@ -130,7 +144,7 @@ fn stop_on_signals() -> Result<StopFlag, String> {
     Ok(StopFlag::from(raised))
 }
 
-fn answer(outcome: &Outcome) -> Answer {
+fn answer(outcome: &Outcome, is_verbose: bool) -> Answer {
     let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
     Answer {
         status: outcome.status.name(),
@@ -142,6 +156,18 @@ fn answer(outcome: &Outcome) -> Answer {
         elapsed_s: outcome.elapsed.as_secs_f64(),
         first_incumbent_s: outcome.first_incumbent().map(|time| time.as_secs_f64()),
         checked: outcome.point.is_some(),
+        techniques: is_verbose.then(|| outcome.applied.iter().map(deed).collect()),
+    }
+}
+
+fn deed(applied: &Applied) -> Deed {
+    Deed {
+        technique: applied.technique.name(),
+        kind: applied.kind,
+        calls: applied.calls,
+        found: applied.found,
+        used: applied.used,
+        ticks: applied.ticks,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::lp::{Lp, LpRow, SparseVector, VarStatus};
 use crate::mip::Mip;
 use crate::sparse::Index;
 use crate::structure::{Cliques, VariableBounds};
+use crate::tally::{Effort, Tally};
 use crate::technique::{Technique, Techniques};
 use crate::tol;
 use crate::work::Budget;
@@ -74,6 +75,8 @@ pub(crate) struct Separation {
     techniques: Techniques,
     /// By position in `Technique::ALL`.
     counters: Vec<Counter>,
+    /// What of it was told already.
+    told: Vec<Counter>,
     pool: Pool,
     scratch: Scratch,
     /// By cut row of the relaxation: rounds in a row that it was idle.
@@ -90,6 +93,7 @@ impl Separation {
         Self {
             techniques,
             counters: vec![Counter::default(); Technique::ALL.len()],
+            told: vec![Counter::default(); Technique::ALL.len()],
             pool: Pool::default(),
             scratch,
             ages: Vec::new(),
@@ -98,9 +102,19 @@ impl Separation {
         }
     }
 
-    /// What `technique` has done.
-    pub(crate) fn counter(&self, technique: Technique) -> Counter {
-        self.counters[technique as usize]
+    /// Adds what was done since the last call.
+    pub(crate) fn tell(&mut self, tally: &mut Tally) {
+        for &technique in Technique::ALL {
+            let now = self.counters[technique as usize];
+            let told = std::mem::replace(&mut self.told[technique as usize], now);
+            let effort = Effort {
+                calls: now.rounds - told.rounds,
+                found: now.found - told.found,
+                used: now.applied - told.applied,
+                ticks: now.ticks - told.ticks,
+            };
+            tally.add(technique, "", effort);
+        }
     }
 
     /// Cuts dropped because a known point violates them.

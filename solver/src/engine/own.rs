@@ -18,7 +18,7 @@ use crate::bound::{self, Space};
 use crate::check::{self, Checked};
 use crate::lp::{Lp, LpLimits, LpStatus};
 use crate::mip::Mip;
-use crate::outcome::{LogEvent, Moment, Size, Status};
+use crate::outcome::{Applied, LogEvent, Moment, Size, Status};
 use crate::search::{Ending, Lattice, Listener, Progress, SearchEnd, SearchParams, search};
 use crate::technique::Techniques;
 use crate::tol;
@@ -71,6 +71,7 @@ pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
         mip: &mip,
         pending: None,
         events: Vec::new(),
+        applied: None,
         next_report: 0,
         refused: 0,
         is_ended: false,
@@ -107,6 +108,8 @@ struct Caller<'a> {
     /// Best point since the last report.
     pending: Option<(Checked, &'static str)>,
     events: Vec<LogEvent>,
+    /// What the techniques did, for the next report.
+    applied: Option<Vec<Applied>>,
     /// Work count of the next report.
     next_report: u64,
     /// Points that were refused and not repaired.
@@ -140,11 +143,10 @@ impl Listener for Caller<'_> {
     fn step(&mut self, progress: &Progress) -> bool {
         self.note(progress);
         let verdict = self.ledger.verdict().map(End::plain);
-        if verdict.is_some() {
+        let is_due = self.pending.is_some() || self.ledger.counters.work >= self.next_report;
+        if verdict.is_some() || is_due {
+            self.applied = Some(progress.tally.applied());
             return self.report(verdict);
-        }
-        if self.pending.is_some() || self.ledger.counters.work >= self.next_report {
-            return self.report(None);
         }
         self.task.is_wanted()
     }
@@ -217,14 +219,16 @@ impl Caller<'_> {
             incumbent: self.pending.take(),
             bound: self.ledger.bound(),
             counters: self.ledger.counters,
+            event: None,
+            applied: self.applied.take(),
             end,
-            ..Report::default()
         }) && !is_last
     }
 
     /// What the end of the search comes to.
     fn end(&mut self, end: &SearchEnd) -> End {
         self.note(&end.progress);
+        self.applied = Some(end.progress.tally.applied());
         let has_point = self.ledger.incumbent().is_some();
         match end.ending {
             Ending::Infeasible if has_point => {

@@ -58,47 +58,48 @@ pub(crate) struct Reduced {
     /// The way back.
     pub(crate) postsolve: Postsolve,
     /// Which reductions were applied, and how often.
-    pub(crate) log: Vec<(&'static str, u64)>,
+    pub(crate) log: Vec<(Technique, &'static str, u64)>,
 }
 
 macro_rules! counts {
-    ($($variant:ident = $name:literal,)*) => {
+    ($($variant:ident = $technique:ident, $name:literal;)*) => {
         /// A reduction that is counted.
         #[derive(Clone, Copy, Debug)]
         enum Count { $($variant,)* }
 
         impl Count {
-            const ALL: &'static [(Self, &'static str)] = &[$((Self::$variant, $name),)*];
+            const ALL: &'static [(Self, Technique, &'static str)] =
+                &[$((Self::$variant, Technique::$technique, $name),)*];
         }
     };
 }
 
 counts! {
-    EmptyRow = "empty rows",
-    SingletonRow = "singleton rows",
-    RedundantRow = "redundant rows",
-    RedundantSide = "redundant sides",
-    ForcingRow = "forcing rows",
-    Bound = "bounds",
-    Coefficient = "coefficients",
-    RoundedSide = "rounded sides",
-    FixedColumn = "fixed columns",
-    EmptyColumn = "empty columns",
-    DualFixing = "dual fixings",
-    Unlocked = "unlocked columns",
-    DualSide = "dual sides",
-    Slack = "slack columns",
-    Doubleton = "doubleton equations",
-    ImpliedFree = "implied free columns",
-    ParallelRow = "parallel rows",
-    ParallelColumn = "parallel columns",
-    Dominated = "dominated columns",
-    ImpliedInteger = "implied integers",
-    ProbingFixed = "probing fixings",
-    ProbingBound = "probing bounds",
-    ProbingEqual = "probing equalities",
-    Clique = "clique rows",
-    CliqueFixed = "clique fixings",
+    EmptyRow = Presolve, "empty rows";
+    SingletonRow = Presolve, "singleton rows";
+    RedundantRow = Presolve, "redundant rows";
+    RedundantSide = Presolve, "redundant sides";
+    ForcingRow = Presolve, "forcing rows";
+    Bound = Presolve, "bounds";
+    Coefficient = CoefficientTightening, "coefficients";
+    RoundedSide = Presolve, "rounded sides";
+    FixedColumn = Presolve, "fixed columns";
+    EmptyColumn = Presolve, "empty columns";
+    DualFixing = DualReductions, "dual fixings";
+    Unlocked = DualReductions, "unlocked columns";
+    DualSide = DualReductions, "dual sides";
+    Slack = Substitution, "slack columns";
+    Doubleton = Substitution, "doubleton equations";
+    ImpliedFree = Substitution, "implied free columns";
+    ParallelRow = Parallel, "parallel rows";
+    ParallelColumn = Parallel, "parallel columns";
+    Dominated = Dominated, "dominated columns";
+    ImpliedInteger = Presolve, "implied integers";
+    ProbingFixed = Probing, "probing fixings";
+    ProbingBound = Probing, "probing bounds";
+    ProbingEqual = Probing, "probing equalities";
+    Clique = CliqueMerging, "clique rows";
+    CliqueFixed = CliqueMerging, "clique fixings";
 }
 
 /// How often each reduction was applied.
@@ -115,11 +116,11 @@ impl Log {
         self.0.iter().sum()
     }
 
-    fn entries(&self) -> Vec<(&'static str, u64)> {
+    fn entries(&self) -> Vec<(Technique, &'static str, u64)> {
         Count::ALL
             .iter()
-            .map(|&(count, name)| (name, self.0[count as usize]))
-            .filter(|&(_, times)| times > 0)
+            .map(|&(count, technique, name)| (technique, name, self.0[count as usize]))
+            .filter(|&(.., times)| times > 0)
             .collect()
     }
 }

@@ -298,8 +298,8 @@ fn cliques_are_merged_without_loss() {
         }
         let presolved = presolve(&mip, exact, &mut Budget::unlimited());
         if let Presolved::Reduced(reduced) = presolved {
-            for &(count, name) in Count::ALL {
-                if reduced.log.iter().any(|&(other, _)| other == name) {
+            for &(count, _, name) in Count::ALL {
+                if reduced.log.iter().any(|&(_, other, _)| other == name) {
                     totals.add(count);
                 }
             }
@@ -363,7 +363,7 @@ fn run_cases(cases: u64, seed: u64, techniques: Techniques) {
             panic!("case {case} of seed {seed}: {truth:?}, but {why}\n{mip:?}");
         }
         if let Presolved::Reduced(reduced) = presolve(&mip, techniques, &mut Budget::unlimited()) {
-            for (name, times) in reduced.log {
+            for (_, name, times) in reduced.log {
                 *totals.entry(name).or_insert(0) += times;
             }
         }

@@ -23,6 +23,7 @@ use crate::propagation::conflict::Clauses;
 use crate::propagation::rows::Activity;
 use crate::sparse::{Index, index};
 use crate::structure::{Cliques, Literal};
+use crate::technique::Technique;
 use crate::tol;
 use crate::work::Budget;
 
@@ -58,6 +59,15 @@ pub(crate) struct Change {
     /// Trail position of the previous change of the same bound.
     pub(super) previous: u32,
 }
+
+/// What tightens bounds, as far as it is counted.
+pub(crate) const KINDS: [(Technique, &str); 5] = [
+    (Technique::Propagation, "rows"),
+    (Technique::Propagation, "objective"),
+    (Technique::Propagation, "cliques"),
+    (Technique::Conflicts, "clauses"),
+    (Technique::ReducedCostFixing, ""),
+];
 
 /// No trail position: the bound is the one of level 0.
 pub(super) const NONE: u32 = u32::MAX;
@@ -95,6 +105,8 @@ pub(crate) struct Domain {
     /// Bounds at level 0.
     pub(super) root_lower: Vec<f64>,
     pub(super) root_upper: Vec<f64>,
+    /// Bounds tightened since last asked, by [`KINDS`].
+    tightened: [u64; KINDS.len()],
 }
 
 impl Domain {
@@ -128,6 +140,7 @@ impl Domain {
             clauses: Clauses::default(),
             root_lower: mip.lower.clone(),
             root_upper: mip.upper.clone(),
+            tightened: [0; KINDS.len()],
             mip,
         };
         domain.refresh();
@@ -135,6 +148,24 @@ impl Domain {
             domain.enqueue(row);
         }
         domain
+    }
+
+    /// Position in [`KINDS`].
+    fn kind(&self, reason: Reason) -> Option<usize> {
+        match reason {
+            Reason::Row(row) if (row as usize) < self.mip.rows() => Some(0),
+            Reason::Row(_) => Some(1),
+            Reason::Clique(_) => Some(2),
+            Reason::Conflict(_) => Some(3),
+            Reason::ReducedCost => Some(4),
+            Reason::Branching | Reason::Other => None,
+        }
+    }
+
+    /// How many bounds were tightened since last asked, by [`KINDS`]; those of
+    /// tries and dives too.
+    pub(crate) fn take_tightened(&mut self) -> [u64; KINDS.len()] {
+        std::mem::take(&mut self.tightened)
     }
 
     /// Propagates through `cliques` too, from now on.
@@ -330,6 +361,9 @@ impl Domain {
                     return true;
                 }
             }
+        }
+        if let Some(kind) = self.kind(reason) {
+            self.tightened[kind] += 1;
         }
         let slot = usize::from(is_upper);
         self.trail.push(Change {

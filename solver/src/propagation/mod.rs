@@ -4,7 +4,7 @@ mod conflict;
 mod domain;
 mod rows;
 
-pub(crate) use domain::{Domain, Reason};
+pub(crate) use domain::{Domain, KINDS, Reason};
 
 #[cfg(test)]
 mod tests;

@@ -17,11 +17,15 @@
 
 use super::tree::Tree;
 use crate::sparse::{Index, index};
+use crate::tally::Effort;
 use crate::technique::Technique;
 use crate::work::Budget;
 
 /// Share of the ticks of relaxations that learning from them may take.
 const SHARE: f64 = 0.1;
+
+/// Ticks to learn from one contradiction of propagation, about.
+const LEARNING: usize = 100;
 
 /// Least |coefficient|, relative to the largest, that is kept in the row; what
 /// is dropped is put to its side at the bound that is best for it.
@@ -31,9 +35,20 @@ impl Tree<'_> {
     /// After propagation found a contradiction.
     pub(super) fn learn_from_propagation(&mut self, budget: &mut Budget) {
         if self.params.techniques.has(Technique::Conflicts) {
-            budget.spend_entries(100);
-            self.learned += u64::from(self.domain.learn());
+            budget.spend_entries(LEARNING);
+            let is_learned = self.domain.learn();
+            self.count_clause(is_learned, LEARNING as u64);
         }
+    }
+
+    fn count_clause(&mut self, is_learned: bool, ticks: u64) {
+        let effort = Effort {
+            calls: 1,
+            found: u64::from(is_learned),
+            used: u64::from(is_learned),
+            ticks,
+        };
+        self.count(Technique::Conflicts, effort);
     }
 
     /// After the LP was found infeasible or at the limit.
@@ -45,6 +60,7 @@ impl Tree<'_> {
             return;
         }
         let before = budget.ticks();
+        let mut is_learned = false;
         let mut dense = vec![0.0; self.mip.columns()];
         let mut side;
         if let Some(y) = self.lp.farkas() {
@@ -119,9 +135,11 @@ impl Tree<'_> {
                 }
             }
             if side.is_finite() {
-                self.learned += u64::from(self.domain.learn_from_row(&terms, side));
+                is_learned = self.domain.learn_from_row(&terms, side);
             }
         }
-        self.learning_ticks += budget.ticks() - before;
+        let ticks = budget.ticks() - before;
+        self.learning_ticks += ticks;
+        self.count_clause(is_learned, ticks);
     }
 }

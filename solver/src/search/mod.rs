@@ -52,6 +52,7 @@ use std::sync::Arc;
 
 use crate::mip::Mip;
 use crate::presolve::{Postsolve, Presolved, Reduced, presolve};
+use crate::tally::{Effort, Tally};
 use crate::technique::{Technique, Techniques};
 use crate::tol;
 use crate::work::Budget;
@@ -102,7 +103,7 @@ impl Default for SearchParams {
 }
 
 /// What the steps so far have come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Progress {
     /// Proved dual bound, offset included.
     pub(crate) bound: f64,
@@ -111,6 +112,8 @@ pub(crate) struct Progress {
     pub(crate) lp_iterations: u64,
     /// Open nodes.
     pub(crate) open: u64,
+    /// What the techniques did.
+    pub(crate) tally: Tally,
 }
 
 /// Hears of points and steps.
@@ -213,6 +216,7 @@ pub(crate) fn search(
     };
     let mut current = original.clone();
     loop {
+        let before = budget.ticks();
         let mut techniques = params.techniques;
         let presolved = if techniques.has(Technique::Presolve) {
             presolve(&current, techniques, budget)
@@ -222,6 +226,9 @@ pub(crate) fn search(
         };
         if budget.is_over() {
             return carry.end(Ending::Stopped);
+        }
+        if techniques.has(Technique::Presolve) {
+            carry.count_presolve(&presolved, budget.ticks() - before);
         }
         let reduced = match presolved {
             Presolved::Reduced(reduced) => reduced,
@@ -346,6 +353,28 @@ struct Carry {
 }
 
 impl Carry {
+    fn count_presolve(&mut self, presolved: &Presolved, ticks: u64) {
+        let tally = &mut self.progress.tally;
+        let mut all = Effort {
+            calls: 1,
+            ticks,
+            ..Effort::default()
+        };
+        if let Presolved::Reduced(reduced) = presolved {
+            for &(technique, kind, times) in &reduced.log {
+                let effort = Effort {
+                    found: times,
+                    used: times,
+                    ..Effort::default()
+                };
+                tally.add(technique, kind, effort);
+                all.found += times;
+                all.used += times;
+            }
+        }
+        tally.add(Technique::Presolve, "", all);
+    }
+
     /// A problem without points: no feasible one, or, after a first tree, none
     /// better than the incumbent.
     fn infeasible(&mut self) -> Ending {

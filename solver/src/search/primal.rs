@@ -7,6 +7,7 @@ use super::tree::Tree;
 use super::{Ending, Lattice, Listener, Progress, SearchParams, search};
 use crate::heuristics::{Context, Moment, SubLimits, feasibility_jump, jump_ticks};
 use crate::mip::Mip;
+use crate::tally::Effort;
 use crate::technique::{Technique, Techniques};
 use crate::work::Budget;
 
@@ -98,13 +99,13 @@ impl Tree<'_> {
         {
             return Ok(());
         }
+        let before = budget.ticks();
         let ticks = jump_ticks(&self.mip);
         let point = feasibility_jump(&self.mip, self.limit, self.params.seed, ticks, budget);
         if budget.is_over() {
             return Err(Ending::Stopped);
         }
-        if let Some(point) = point
-            && self.offer(&point, Technique::FeasibilityJump.name())
+        if self.propose(Technique::FeasibilityJump, point, before, budget)
             && self.mip.by_row.nonzeros() >= LARGE
         {
             self.commit(budget)?;
@@ -122,14 +123,13 @@ impl Tree<'_> {
         {
             return Ok(());
         }
+        let before = budget.ticks();
         let ticks = jump_ticks(&self.mip) / JUMP_PART;
         let point = feasibility_jump(&self.mip, self.limit, self.params.seed, ticks, budget);
         if budget.is_over() {
             return Err(Ending::Stopped);
         }
-        if let Some(point) = point
-            && self.offer(&point, Technique::FeasibilityJump.name())
-        {
+        if self.propose(Technique::FeasibilityJump, point, before, budget) {
             self.commit(budget)?;
         }
         Ok(())
@@ -167,6 +167,33 @@ impl Tree<'_> {
         self.run_heuristics(&list, budget)
     }
 
+    /// Offers what a heuristic found, and counts its run, which began at tick
+    /// `before`; whether there was a point and it was taken.
+    fn propose(
+        &mut self,
+        technique: Technique,
+        point: Option<Vec<f64>>,
+        before: u64,
+        budget: &Budget,
+    ) -> bool {
+        if point.is_none() && budget.ticks() == before {
+            return false; // it saw at once that there was nothing to do
+        }
+        let best = self.carry.best;
+        let is_taken = point
+            .as_ref()
+            .is_some_and(|point| self.offer(point, technique.name()));
+        let is_better = is_taken && self.carry.best != best;
+        let effort = Effort {
+            calls: 1,
+            found: u64::from(point.is_some()),
+            used: u64::from(is_better),
+            ticks: budget.ticks() - before,
+        };
+        self.count(technique, effort);
+        is_taken
+    }
+
     fn run_heuristics(&mut self, list: &[Technique], budget: &mut Budget) -> Result<(), Ending> {
         for &technique in list {
             if self.current_bound >= self.limit {
@@ -195,13 +222,12 @@ impl Tree<'_> {
                 seed,
                 sub_mip: &mut solve,
             };
+            let before = budget.ticks();
             let point = self.schedule.run(technique, &mut context, budget);
             if budget.is_over() {
                 return Err(Ending::Stopped);
             }
-            if let Some(point) = point {
-                self.offer(&point, technique.name());
-            }
+            self.propose(technique, point, before, budget);
             self.sync_bounds();
             self.commit(budget)?;
         }

@@ -24,6 +24,7 @@ use crate::branching::{Decision, Scope, Side, most_fractional};
 use crate::lp::{Basis, LpLimits, LpStatus, VarStatus};
 use crate::propagation::Reason;
 use crate::sparse::index;
+use crate::tally::Effort;
 use crate::technique::Technique;
 use crate::tol;
 use crate::work::Budget;
@@ -165,7 +166,15 @@ impl Tree<'_> {
 
     pub(super) fn propagate(&mut self, budget: &mut Budget) -> bool {
         if self.params.techniques.has(Technique::Propagation) {
-            self.domain.propagate(budget)
+            let before = budget.ticks();
+            let is_alive = self.domain.propagate(budget);
+            let effort = Effort {
+                calls: 1,
+                ticks: budget.ticks() - before,
+                ..Effort::default()
+            };
+            self.count(Technique::Propagation, effort);
+            is_alive
         } else {
             !self.domain.is_infeasible()
         }

@@ -8,6 +8,7 @@ use super::process::{Relaxed, slack_basis};
 use super::tree::{RootProof, Tree};
 use crate::cuts::{Cut, LoopControl, Relaxation, lp_rows};
 use crate::lp::{LpLimits, LpStatus, VarStatus};
+use crate::tally::Effort;
 use crate::technique::Technique;
 use crate::work::Budget;
 
@@ -112,6 +113,14 @@ impl Tree<'_> {
             }
         }
         if self.is_restart_due(integers, RESTART_SHARE) {
+            let fixed = (integers - self.unfixed().min(integers)) as u64;
+            let effort = Effort {
+                calls: 1,
+                found: fixed,
+                used: fixed,
+                ticks: 0,
+            };
+            self.count(Technique::Restarts, effort);
             return Ok(Rooted::Restart);
         }
         Ok(Rooted::Node(self.root_node(self.current_bound)))
@@ -155,6 +164,7 @@ impl Tree<'_> {
             if budget.is_over() {
                 return Err(Ending::Stopped);
             }
+            self.separation.tell(&mut self.carry.progress.tally);
             if cuts.is_empty() {
                 break;
             }

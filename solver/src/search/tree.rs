@@ -21,8 +21,9 @@ use crate::cuts::Separation;
 use crate::heuristics::Schedule;
 use crate::lp::Lp;
 use crate::mip::Mip;
-use crate::propagation::{Domain, Reason};
+use crate::propagation::{Domain, KINDS, Reason};
 use crate::structure::{Cliques, VariableBounds};
+use crate::tally::Effort;
 use crate::technique::Technique;
 use crate::tol;
 use crate::work::Budget;
@@ -97,8 +98,6 @@ pub(super) struct Tree<'a> {
     pub(super) relaxation_ticks: u64,
     pub(super) root_ticks: u64,
     pub(super) learning_ticks: u64,
-    /// Clauses learned.
-    pub(super) learned: u64,
     /// Simplex iterations in node relaxations.
     pub(super) node_iterations: u64,
     /// Nodes of this tree.
@@ -154,7 +153,6 @@ impl<'a> Tree<'a> {
             relaxation_ticks: 0,
             root_ticks: 0,
             learning_ticks: 0,
-            learned: 0,
             node_iterations: 0,
             tree_nodes: 0,
             root_x: Vec::new(),
@@ -242,11 +240,32 @@ impl<'a> Tree<'a> {
         settled(bound, best).min(best)
     }
 
+    /// Adds what the techniques did since the last step.
+    fn tell(&mut self) {
+        let tally = &mut self.carry.progress.tally;
+        for ((technique, kind), times) in KINDS.into_iter().zip(self.domain.take_tightened()) {
+            let effort = Effort {
+                found: times,
+                used: times,
+                ..Effort::default()
+            };
+            tally.add(technique, kind, effort);
+        }
+        let tries = self.reliability.take_effort();
+        tally.add(Technique::Reliability, "", tries);
+    }
+
+    /// Counts an effort of `technique`.
+    pub(super) fn count(&mut self, technique: Technique, effort: Effort) {
+        self.carry.progress.tally.add(technique, "", effort);
+    }
+
     /// Tells of a step; whether to go on.
     pub(super) fn commit(&mut self, budget: &mut Budget) -> Result<(), Ending> {
         if budget.is_over() {
             return Err(Ending::Stopped);
         }
+        self.tell();
         self.carry.progress.steps += 1;
         self.carry.progress.lp_iterations = budget.iterations();
         self.carry.progress.open = self.open.len() as u64;

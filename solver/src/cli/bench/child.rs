@@ -31,6 +31,18 @@ pub(super) struct Answer {
     pub(super) lp_iterations: u64,
     pub(super) elapsed_s: f64,
     pub(super) first_incumbent_s: Option<f64>,
+    pub(super) techniques: Vec<Deed>,
+}
+
+/// What a technique, or a kind of what it does, came to.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub(super) struct Deed {
+    pub(super) technique: String,
+    pub(super) kind: String,
+    pub(super) calls: u64,
+    pub(super) found: u64,
+    pub(super) used: u64,
+    pub(super) ticks: u64,
 }
 
 /// What a child did.
@@ -53,6 +65,7 @@ fn wall_limit(args: &Bench) -> Duration {
 pub(super) fn arguments(args: &Bench) -> Vec<String> {
     let mut arguments = vec![
         "--json".to_owned(),
+        "--verbose".to_owned(),
         "--usage".to_owned(),
         format!("--time-limit={}s", wall_limit(args).as_secs_f64()),
         format!("--gap={}", args.gap),

@@ -109,6 +109,7 @@ mod tests {
             lp_iterations: 1,
             elapsed_s: 0.0,
             first_incumbent_s: None,
+            techniques: vec![],
         }
     }
 

@@ -1,6 +1,7 @@
-//! `bench.csv` and `bench.md`.
+//! `bench.csv`, `bench.md` and `techniques.csv`.
 #![expect(clippy::disallowed_methods, reason = "writes the reports")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -38,12 +39,13 @@ fn peer_seconds(peer: &Peer, limit: f64) -> f64 {
     }
 }
 
-/// Writes both files; their paths.
-pub(super) fn write(args: &Bench, tables: &[(Folder, Vec<Row>)]) -> Result<[PathBuf; 2], String> {
+/// Writes the files; their paths.
+pub(super) fn write(args: &Bench, tables: &[(Folder, Vec<Row>)]) -> Result<[PathBuf; 3], String> {
     std::fs::create_dir_all(&args.out)
         .map_err(|error| format!("cannot make {}: {error}", args.out.display()))?;
-    let paths = ["bench.csv", "bench.md"].map(|name| args.out.join(name));
-    for (path, text) in paths.iter().zip([csv(tables), markdown(args, tables)]) {
+    let paths = ["bench.csv", "bench.md", "techniques.csv"].map(|name| args.out.join(name));
+    let texts = [csv(tables), markdown(args, tables), deeds(tables)];
+    for (path, text) in paths.iter().zip(texts) {
         std::fs::write(path, text)
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
@@ -86,6 +88,55 @@ fn csv(tables: &[(Folder, Vec<Row>)]) -> String {
     text
 }
 
+/// A line for each technique (and kind) that did anything on an instance.
+fn deeds(tables: &[(Folder, Vec<Row>)]) -> String {
+    let mut text = String::from("folder,instance,technique,kind,calls,found,used,ticks\n");
+    for (folder, rows) in tables {
+        for row in rows {
+            for deed in row.run.answer.iter().flat_map(|answer| &answer.techniques) {
+                let _ = writeln!(
+                    text,
+                    "{},{},{},{},{},{},{},{}",
+                    folder.name,
+                    row.instance.name,
+                    deed.technique,
+                    deed.kind,
+                    deed.calls,
+                    deed.found,
+                    deed.used,
+                    deed.ticks,
+                );
+            }
+        }
+    }
+    text
+}
+
+/// How many instances each technique (and kind) had an effect on.
+fn firing(text: &mut String, rows: &[Row]) {
+    let mut sums: BTreeMap<(&str, &str), (usize, u64, u64)> = BTreeMap::new();
+    for row in rows {
+        for deed in row.run.answer.iter().flat_map(|answer| &answer.techniques) {
+            let sum = sums.entry((&deed.technique, &deed.kind)).or_default();
+            sum.0 += usize::from(deed.used > 0);
+            sum.1 += deed.used;
+            sum.2 += deed.ticks;
+        }
+    }
+    if sums.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n| technique | kind | instances with an effect | effects | ticks |\n|-|-|-|-|-|\n",
+    );
+    for ((technique, kind), (instances, used, ticks)) in sums {
+        let _ = writeln!(
+            text,
+            "| {technique} | {kind} | {instances} | {used} | {ticks} |"
+        );
+    }
+}
+
 fn markdown(args: &Bench, tables: &[(Folder, Vec<Row>)]) -> String {
     let limit = args.time_limit.as_secs_f64();
     let mut text = format!(
@@ -105,6 +156,7 @@ fn markdown(args: &Bench, tables: &[(Folder, Vec<Row>)]) -> String {
         let _ = writeln!(text, "\n## {title}\n");
         summary(&mut text, folder, rows, limit);
         details(&mut text, folder, rows, limit);
+        firing(&mut text, rows);
     }
     text
 }
