@@ -35,9 +35,9 @@ impl Lp {
     /// the last solve; `-inf` if they give none.
     pub(crate) fn safe_bound(&self, lower: &[f64], upper: &[f64]) -> f64 {
         bound(
-            &self.problem.rows,
+            (&self.problem.by_column, &self.problem.scale),
             (&self.problem.row_lower, &self.problem.row_upper),
-            &self.problem.cost,
+            |j| self.problem.cost[j],
             (lower, upper),
             self.duals(),
             |j, size| DUAL_ZERO * (size + (1.0 / self.problem.scale[j]).max(1.0)),
@@ -48,20 +48,19 @@ impl Lp {
 
 /// The bound of the module text, as a sum with its error. `zero(j, s)`: a
 /// reduced cost of j up to this, of terms whose magnitudes sum up to s, is zero
-/// on an infinite bound.
+/// on an infinite bound. The matrix is by columns and scaled; factors are powers
+/// of two, so that d_j in the caller's units is what it would be without.
 pub(super) fn bound(
-    rows: &crate::sparse::Matrix,
+    (columns, scale): (&crate::sparse::Matrix, &[f64]),
     (row_lower, row_upper): (&[f64], &[f64]),
-    cost: &[f64],
+    cost: impl Fn(usize) -> f64,
     (lower, upper): (&[f64], &[f64]),
     y: &[f64],
     zero: impl Fn(usize, f64) -> f64,
 ) -> Total {
-    let n = cost.len();
-    let mut d = cost.to_vec();
-    // Sum of magnitudes and number of the terms of d_j, and its largest.
-    let mut size: Vec<f64> = cost.iter().map(|c| c.abs()).collect();
-    let mut terms = vec![1.0_f64; n];
+    let n = lower.len();
+    // Multipliers of the scaled rows that count.
+    let mut multipliers = vec![0.0; y.len()];
     let mut total = Total::default();
     for (i, &y) in y.iter().enumerate() {
         if y == 0.0 {
@@ -72,18 +71,28 @@ pub(super) fn bound(
             continue;
         }
         total.add(y * side);
-        for (j, a) in rows.iter(i) {
-            d[j] -= a * y;
-            size[j] += (a * y).abs();
-            terms[j] += 1.0;
-        }
+        multipliers[i] = y * scale[n + i];
     }
     for j in 0..n {
-        let error = (terms[j] + 1.0) * EPSILON * size[j];
-        let (mut low, mut high) = (d[j] - error, d[j] + error);
+        if lower[j] == 0.0 && upper[j] == 0.0 {
+            continue;
+        }
+        let c = cost(j);
+        let (mut d, mut size) = (c * scale[j], (c * scale[j]).abs());
+        let (indices, values) = columns.get(j);
+        for (&i, &a) in indices.iter().zip(values) {
+            let term = a * multipliers[i as usize];
+            d -= term;
+            size += term.abs();
+        }
+        let (d, size) = (d / scale[j], size / scale[j]);
+        #[expect(clippy::cast_precision_loss, reason = "the length of a column")]
+        let terms = indices.len() as f64 + 2.0;
+        let error = terms * EPSILON * size;
+        let (mut low, mut high) = (d - error, d + error);
         // min over d in [low, high] and x in [lower, upper] of d x.
         let at = |d: f64, x: f64| if d == 0.0 { 0.0 } else { d * x };
-        let zero = zero(j, size[j]);
+        let zero = zero(j, size);
         if upper[j] == f64::INFINITY && low < 0.0 && low >= -zero {
             (low, high) = (0.0, high.max(0.0));
         }
@@ -163,7 +172,8 @@ mod tests {
     type Pair<'a> = (&'a [f64], &'a [f64]);
 
     fn bound(rows: &Matrix, sides: Pair<'_>, cost: &[f64], bounds: Pair<'_>, y: &[f64]) -> f64 {
-        super::bound(rows, sides, cost, bounds, y, |_, size| {
+        let (columns, scale) = (rows.transpose(cost.len()), [1.0; 4]);
+        super::bound((&columns, &scale), sides, |j| cost[j], bounds, y, |_, size| {
             super::DUAL_ZERO * (1.0 + size)
         })
         .low()

@@ -188,11 +188,7 @@ impl State {
                 continue;
             }
             // Weights need B^-1 rho.
-            self.tau.clear();
-            let tau = &mut self.tau;
-            each_entry!(self.rho, |i, value| {
-                tau.set(i, value);
-            });
+            self.tau.copy(&self.rho);
             self.factor.ftran(&mut self.tau, false);
             // Dual step: a reduced cost that is slightly wrong is shifted to zero.
             let d = self.d[q];

@@ -1,6 +1,6 @@
 //! Bounds, costs, rows and columns that come and go; bases and checkpoints.
 
-use super::problem::Problem;
+use super::problem::{Problem, is_crossed};
 use super::solve::Answer;
 use super::state::State;
 use super::{Basis, Checkpoint, Lp, LpRow, VarStatus};
@@ -80,19 +80,26 @@ impl Lp {
 
     /// Changes the bounds of column `j`.
     pub(crate) fn set_col_bounds(&mut self, j: usize, lower: f64, upper: f64) {
-        self.problem.col_lower[j] = lower;
-        self.problem.col_upper[j] = upper;
-        self.take_bounds(j);
+        let problem = &mut self.problem;
+        let was_crossed = is_crossed(problem.col_lower[j], problem.col_upper[j]);
+        problem.col_lower[j] = lower;
+        problem.col_upper[j] = upper;
+        self.take_bounds(j, was_crossed, is_crossed(lower, upper));
     }
 
     /// Changes the sides of row `i`.
     pub(crate) fn set_row_bounds(&mut self, i: usize, lower: f64, upper: f64) {
-        self.problem.row_lower[i] = lower;
-        self.problem.row_upper[i] = upper;
-        self.take_bounds(self.problem.n() + i);
+        let problem = &mut self.problem;
+        let was_crossed = is_crossed(problem.row_lower[i], problem.row_upper[i]);
+        problem.row_lower[i] = lower;
+        problem.row_upper[i] = upper;
+        let v = problem.n() + i;
+        self.take_bounds(v, was_crossed, is_crossed(lower, upper));
     }
 
-    fn take_bounds(&mut self, v: usize) {
+    fn take_bounds(&mut self, v: usize, was_crossed: bool, is_crossed: bool) {
+        self.problem.crossed -= usize::from(was_crossed);
+        self.problem.crossed += usize::from(is_crossed);
         let (lower, upper) = self.problem.bounds(v);
         let state = &mut self.state;
         #[expect(clippy::float_cmp, reason = "unchanged bits need no work")]
@@ -138,6 +145,7 @@ impl Lp {
             problem.row_upper.push(row.upper);
             problem.scale.push(1.0 / scale);
         }
+        problem.count_crossed();
         problem.by_column = problem.by_row.transpose(problem.n());
         let old = self.state.head.len();
         self.state.resize(&self.problem);
@@ -171,6 +179,7 @@ impl Lp {
         problem.scale.truncate(n);
         problem.scale.extend(scale);
         problem.rebuild();
+        problem.count_crossed();
         basis.rows = kept(&basis.rows, keep).collect();
         self.rebase(&basis, &by_variable);
     }
@@ -207,6 +216,7 @@ impl Lp {
         }
         problem.rows = rows;
         problem.rebuild();
+        problem.count_crossed();
         self.rebase(&basis, &weights);
     }
 
@@ -233,12 +243,15 @@ impl Lp {
 
     /// The current bounds, basis, factors, weights and answer.
     pub(crate) fn checkpoint(&self) -> Checkpoint {
+        let mut state = State::default();
+        state.keep(&self.state);
         Checkpoint {
             col_lower: self.problem.col_lower.clone(),
             col_upper: self.problem.col_upper.clone(),
             row_lower: self.problem.row_lower.clone(),
             row_upper: self.problem.row_upper.clone(),
-            state: self.state.clone(),
+            crossed: self.problem.crossed,
+            state,
             answer: self.answer.clone(),
         }
     }
@@ -250,8 +263,9 @@ impl Lp {
         problem.col_upper.clone_from(&checkpoint.col_upper);
         problem.row_lower.clone_from(&checkpoint.row_lower);
         problem.row_upper.clone_from(&checkpoint.row_upper);
-        self.state.clone_from(&checkpoint.state);
-        self.answer.clone_from(&checkpoint.answer);
+        problem.crossed = checkpoint.crossed;
+        self.state.keep(&checkpoint.state);
+        self.answer.keep(&checkpoint.answer);
     }
 }
 

@@ -136,6 +136,7 @@ pub(crate) struct Checkpoint {
     col_upper: Vec<f64>,
     row_lower: Vec<f64>,
     row_upper: Vec<f64>,
+    crossed: usize,
     state: State,
     answer: Answer,
 }

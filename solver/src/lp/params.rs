@@ -65,5 +65,10 @@ pub(super) const FARKAS_MARGIN: f64 = 1e-11;
 /// are round-off.
 pub(super) const RAY: f64 = 1e-9;
 
-/// Density of a row vector from which the pivot row is computed by columns.
-pub(super) const BY_COLUMNS: f64 = 0.3;
+/// The pivot row is computed by columns where the rows that it would need have
+/// more than one in so many of the matrix's entries.
+pub(super) const BY_COLUMNS: usize = 3;
+
+/// Pivots after which the rows are evaluated at an optimal point, to see whether
+/// the values drifted; the next solve's start does not renew them.
+pub(super) const UNVERIFIED: usize = 20;

@@ -1,5 +1,6 @@
 //! One row of the tableau: alpha_j = rho a_j for nonbasic columns, -rho_i for
-//! nonbasic logicals.
+//! nonbasic logicals. Fixed columns are left out: they do not enter, and their
+//! reduced costs are computed when they are freed ([`State::fresh_d`]).
 //!
 //! Sparse rho: the rows of its entries are added up. Dense rho: one dot product
 //! for each nonbasic column.
@@ -23,14 +24,15 @@ impl State {
             row.value[v as usize] = 0.0;
         }
         row.index.clear();
-        let entries = length(&self.rho);
-        #[expect(clippy::cast_precision_loss, reason = "counts")]
-        let is_dense = entries as f64 > params::BY_COLUMNS * problem.m() as f64;
-        let mut work = entries;
-        if is_dense {
+        let mut work = length(&self.rho);
+        let mut in_rows = 0;
+        each_entry!(self.rho, |i, _value| {
+            in_rows += problem.by_row.count(i);
+        });
+        if in_rows > problem.by_row.nonzeros() / params::BY_COLUMNS {
             let rho = &self.rho.values;
-            for j in 0..n {
-                if self.status[j] == VarStatus::Basic {
+            for (j, &way) in self.way[..n].iter().enumerate() {
+                if way == 0 {
                     continue;
                 }
                 let (indices, values) = problem.by_column.get(j);
@@ -57,10 +59,10 @@ impl State {
                 }
                 work += indices.len();
             });
-            let (value, status) = (&mut row.value, &self.status);
+            let (value, way) = (&mut row.value, &self.way);
             row.index.retain(|&j| {
                 let j = j as usize;
-                let keep = status[j] != VarStatus::Basic && value[j].abs() > params::DROP;
+                let keep = way[j] != 0 && value[j].abs() > params::DROP;
                 if !keep {
                     value[j] = 0.0;
                 }

@@ -125,11 +125,7 @@ impl State {
             each_entry!(self.rho, |_i, value| {
                 own += value * value;
             });
-            self.tau.clear();
-            let tau = &mut self.tau;
-            each_entry!(self.rho, |i, value| {
-                tau.set(i, value);
-            });
+            self.tau.copy(&self.rho);
             self.factor.ftran(&mut self.tau, false);
 
             let theta = self.d[q] / by_column;

@@ -26,6 +26,16 @@ pub(super) struct Problem {
     pub(super) by_column: Matrix,
     /// s_v by variable.
     pub(super) scale: Vec<f64>,
+    /// Number of variables whose bounds are crossed.
+    pub(super) crossed: usize,
+}
+
+/// Bounds crossed by less than this, relative, are equal.
+const CROSSED: f64 = 1e-9;
+
+/// Whether there is nothing between these bounds.
+pub(super) fn is_crossed(lower: f64, upper: f64) -> bool {
+    lower > upper + CROSSED * lower.abs().max(1.0)
 }
 
 impl Problem {
@@ -45,7 +55,18 @@ impl Problem {
             .chain(rows.iter().map(|&r| scaling::power(-r)))
             .collect();
         problem.rebuild();
+        problem.count_crossed();
         problem
+    }
+
+    /// Sets [`Problem::crossed`].
+    pub(super) fn count_crossed(&mut self) {
+        let count = |lower: &[f64], upper: &[f64]| {
+            let pairs = lower.iter().zip(upper);
+            pairs.filter(|&(&l, &u)| is_crossed(l, u)).count()
+        };
+        self.crossed = count(&self.col_lower, &self.col_upper)
+            + count(&self.row_lower, &self.row_upper);
     }
 
     /// Number of columns.

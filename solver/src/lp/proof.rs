@@ -18,7 +18,6 @@ use super::problem::Problem;
 /// something positive: [`super::bound`].
 pub(super) fn farkas(problem: &Problem, y: &[f64]) -> Option<Vec<f64>> {
     let (lower, upper) = (&problem.row_lower, &problem.row_upper);
-    let cost = vec![0.0; problem.n()];
     for sign in [1.0, -1.0] {
         let z: Vec<f64> = y
             .iter()
@@ -30,9 +29,9 @@ pub(super) fn farkas(problem: &Problem, y: &[f64]) -> Option<Vec<f64>> {
             })
             .collect();
         let total = super::bound::bound(
-            &problem.rows,
+            (&problem.by_column, &problem.scale),
             (lower, upper),
-            &cost,
+            |_| 0.0,
             (&problem.col_lower, &problem.col_upper),
             &z,
             |_, size| params::FARKAS_ZERO * size,

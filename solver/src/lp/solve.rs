@@ -38,9 +38,6 @@ const ROUNDS: usize = 20;
 /// Steps of iterative refinement of a Farkas vector.
 const REFINEMENTS: usize = 2;
 
-/// Bounds crossed by less than this, relative, are equal.
-const CROSSED: f64 = 1e-9;
-
 /// Updates of the factors from which a solve renews them before its answer. With
 /// fewer the reduced costs are computed anew with the factors as they are: node
 /// problems take few pivots, and a factorisation costs as much as several.
@@ -49,6 +46,9 @@ const STALE: usize = 20;
 /// Relative difference of a row's activity and its variable above which the
 /// values are computed anew.
 const DRIFT: f64 = 1e-9;
+
+/// Relative: what rows may be violated by beyond the tolerance.
+const ROW_SLACK: f64 = 1e-9;
 
 /// What the check of an optimal basis says.
 enum Verdict {
@@ -61,12 +61,25 @@ enum Verdict {
     Broken,
 }
 
+impl Answer {
+    /// Becomes a copy of `other` with the memory that is there.
+    pub(super) fn keep(&mut self, other: &Self) {
+        self.x.clone_from(&other.x);
+        self.activity.clone_from(&other.activity);
+        self.duals.clone_from(&other.duals);
+        self.reduced_costs.clone_from(&other.reduced_costs);
+        self.objective = other.objective;
+        self.farkas.clone_from(&other.farkas);
+        self.ray.clone_from(&other.ray);
+    }
+}
+
 impl Lp {
     /// Solves from the current basis.
     pub(crate) fn solve(&mut self, limits: &LpLimits, budget: &mut Budget) -> LpStatus {
         self.answer.farkas = None;
         self.answer.ray = None;
-        if self.is_crossed() {
+        if self.problem.crossed > 0 {
             return LpStatus::Infeasible;
         }
         let mut run = Run {
@@ -103,21 +116,6 @@ impl Lp {
         status
     }
 
-    fn is_crossed(&self) -> bool {
-        let crossed = |(l, u): (&f64, &f64)| *l > *u + CROSSED * l.abs().max(1.0);
-        let problem = &self.problem;
-        problem
-            .col_lower
-            .iter()
-            .zip(&problem.col_upper)
-            .any(crossed)
-            || problem
-                .row_lower
-                .iter()
-                .zip(&problem.row_upper)
-                .any(crossed)
-    }
-
     fn attempt(&mut self, run: &mut Run<'_>) -> LpStatus {
         let (problem, state) = (&self.problem, &mut self.state);
         run.cap = run.iterations
@@ -145,13 +143,13 @@ impl Lp {
                 other => return status(other),
             }
             if state.shifted {
-                state.reset_costs(problem);
                 if state.updates > STALE {
+                    state.reset_costs(problem);
                     if let Err(failure) = state.refresh(problem, run.budget) {
                         return status(failure.into());
                     }
                 } else {
-                    state.compute_dual(problem, run.budget);
+                    state.unshift(problem, run.budget);
                 }
             }
             if state.dual_violations() > 0 {
@@ -188,34 +186,47 @@ impl Lp {
         LpStatus::Trouble
     }
 
-    /// Evaluates the rows at the current point.
+    /// Whether the current point is feasible in the caller's units; evaluates the
+    /// rows there, if that was not done for some pivots.
     fn verify(&mut self, is_refined: bool, budget: &mut Budget) -> Verdict {
         self.extract_x(budget);
         let (problem, state, n) = (&self.problem, &self.state, self.problem.n());
         let (mut drift, mut violated, mut is_broken) = (0.0_f64, 0.0_f64, false);
-        for j in 0..n {
-            let x = self.answer.x[j];
-            violated = violated
-                .max(problem.col_lower[j] - x)
-                .max(x - problem.col_upper[j]);
+        for (p, &v) in state.head.iter().enumerate() {
+            let (v, x) = (v as usize, state.xb[p]);
+            is_broken |= x.is_nan();
+            let beyond = (state.lb[p] - x).max(x - state.ub[p]) * problem.scale[v];
+            let slack = if v < n {
+                0.0
+            } else {
+                ROW_SLACK * (x * problem.scale[v]).abs()
+            };
+            violated = violated.max(beyond - slack);
         }
-        for i in 0..problem.m() {
-            let activity = self.answer.activity[i];
-            let r = state.value(n + i) * problem.scale[n + i];
-            let error = (activity - r).abs();
-            is_broken |= error.is_nan();
-            if error > DRIFT * (1.0 + r.abs()) {
-                // Relative to the terms, whose round-off the activity has.
-                let size = problem.rows.iter(i).fold(r.abs(), |size, (j, a)| {
-                    size.max((a * self.answer.x[j]).abs())
-                });
-                drift = drift.max(error / (1.0 + size));
+        let is_due = !state.is_verified || state.unverified >= params::UNVERIFIED;
+        if is_due || is_refined {
+            for i in 0..problem.m() {
+                let (indices, values) = problem.rows.get(i);
+                let mut activity = 0.0;
+                for (&j, &a) in indices.iter().zip(values) {
+                    activity += a * self.answer.x[j as usize];
+                }
+                let r = self.answer.activity[i];
+                let error = (activity - r).abs();
+                is_broken |= error.is_nan();
+                if error > DRIFT * (1.0 + r.abs()) {
+                    // Relative to the terms, whose round-off the activity has.
+                    let size = problem.rows.iter(i).fold(r.abs(), |size, (j, a)| {
+                        size.max((a * self.answer.x[j]).abs())
+                    });
+                    drift = drift.max(error / (1.0 + size));
+                }
             }
-            let slack = 1e-9 * r.abs();
-            violated = violated
-                .max(problem.row_lower[i] - activity - slack)
-                .max(activity - problem.row_upper[i] - slack);
+            budget.spend_entries(problem.rows.nonzeros());
+            self.state.is_verified = true;
+            self.state.unverified = 0;
         }
+        let state = &self.state;
         if (drift > DRIFT || is_broken) && (state.updates > 0 || !is_refined) {
             Verdict::Drifted
         } else if is_broken {
@@ -281,15 +292,10 @@ impl Lp {
             .x
             .extend((0..n).map(|j| state.value(j) * problem.scale[j]));
         answer.activity.clear();
-        for i in 0..problem.m() {
-            let (indices, values) = problem.rows.get(i);
-            let mut activity = 0.0;
-            for (&j, &a) in indices.iter().zip(values) {
-                activity += a * answer.x[j as usize];
-            }
-            answer.activity.push(activity);
-        }
-        budget.spend_entries(n + problem.rows.nonzeros());
+        answer
+            .activity
+            .extend((n..problem.variables()).map(|v| state.value(v) * problem.scale[v]));
+        budget.spend_entries(problem.variables());
     }
 
     fn extract(&mut self, status: LpStatus, budget: &mut Budget) {
@@ -301,7 +307,10 @@ impl Lp {
         answer.reduced_costs.clear();
         answer
             .reduced_costs
-            .extend((0..n).map(|j| state.true_d(problem, j) / problem.scale[j]));
+            .extend((0..n).map(|j| match state.way[j] {
+                0 => 0.0,
+                _ => state.true_d(problem, j) / problem.scale[j],
+            }));
         answer.duals.clear();
         answer
             .duals
@@ -336,7 +345,7 @@ impl Lp {
         &self.answer.duals
     }
 
-    /// c - A^T y by column.
+    /// c - A^T y by column; zero for fixed columns.
     pub(crate) fn reduced_costs(&self) -> &[f64] {
         &self.answer.reduced_costs
     }

@@ -45,6 +45,21 @@ impl SparseVector {
         self.indices.clear();
     }
 
+    /// Becomes a copy of `other`, of the same length.
+    pub(crate) fn copy(&mut self, other: &Self) {
+        if self.is_dense() || other.is_dense() {
+            self.values.copy_from_slice(&other.values);
+        } else {
+            for &i in &self.indices {
+                self.values[i as usize] = 0.0;
+            }
+            for &i in &other.indices {
+                self.values[i as usize] = other.values[i as usize];
+            }
+        }
+        self.indices.clone_from(&other.indices);
+    }
+
     /// Adds `value` to entry `i`.
     #[inline]
     pub(crate) fn add(&mut self, i: usize, value: f64) {

@@ -15,6 +15,10 @@ use crate::work::Budget;
 /// Position of a variable that is not in the basis.
 pub(super) const NONBASIC: Index = Index::MAX;
 
+/// Shifts are taken back one by one where there is one for at least so many
+/// variables.
+const FEW_SHIFTS: usize = 10;
+
 /// Weights of the basis positions below this are set to it: a weight is the
 /// squared norm of a row of the inverse, whose update can cancel.
 const LEAST_WEIGHT: f64 = 1e-4;
@@ -38,7 +42,8 @@ pub(super) struct State {
     pub(super) cost: Vec<f64>,
     /// Value where nonbasic.
     pub(super) x: Vec<f64>,
-    /// Reduced cost; zero where basic.
+    /// Reduced cost; zero where basic. Not kept up for fixed columns
+    /// ([`State::fresh_d`]).
     pub(super) d: Vec<f64>,
     pub(super) status: Vec<VarStatus>,
     /// Which way it may move: +1 up from its lower bound, -1 down from its
@@ -68,6 +73,12 @@ pub(super) struct State {
     pub(super) is_primal_stale: bool,
     /// Whether working costs differ from the problem's.
     pub(super) shifted: bool,
+    /// Where they differ, perhaps more than once; all, if there are too many.
+    pub(super) shifts: Vec<Index>,
+    /// Pivots since the rows were last evaluated at the point.
+    pub(super) unverified: usize,
+    /// Whether they were since the basis was set.
+    pub(super) is_verified: bool,
     pub(super) perturbed: bool,
     pub(super) primal_tolerance: f64,
     /// The objective of the current basic solution with the working costs.
@@ -185,9 +196,42 @@ impl State {
         self.stale();
     }
 
+    /// Becomes the state that `other` is, with the memory that is there; scratch
+    /// is left alone.
+    pub(super) fn keep(&mut self, other: &Self) {
+        self.lower.clone_from(&other.lower);
+        self.upper.clone_from(&other.upper);
+        self.cost.clone_from(&other.cost);
+        self.x.clone_from(&other.x);
+        self.d.clone_from(&other.d);
+        self.status.clone_from(&other.status);
+        self.way.clone_from(&other.way);
+        self.position.clone_from(&other.position);
+        self.head.clone_from(&other.head);
+        self.xb.clone_from(&other.xb);
+        self.lb.clone_from(&other.lb);
+        self.ub.clone_from(&other.ub);
+        self.violation.clone_from(&other.violation);
+        self.weight.clone_from(&other.weight);
+        self.factor.keep(&other.factor);
+        self.is_factored = other.is_factored;
+        self.updates = other.updates;
+        self.unverified = other.unverified;
+        self.is_verified = other.is_verified;
+        self.moved.clone_from(&other.moved);
+        self.shifts.clone_from(&other.shifts);
+        self.is_dual_stale = other.is_dual_stale;
+        self.is_primal_stale = other.is_primal_stale;
+        self.shifted = other.shifted;
+        self.perturbed = other.perturbed;
+        self.primal_tolerance = other.primal_tolerance;
+        self.objective = other.objective;
+    }
+
     /// Nothing computed from the basis holds any more.
     pub(super) fn stale(&mut self) {
         self.is_factored = false;
+        self.is_verified = false;
         self.is_dual_stale = true;
         self.is_primal_stale = true;
         self.moved.clear();
@@ -355,7 +399,12 @@ impl State {
                 self.ub[p] = self.upper[v];
                 self.violation[p] =
                     violation(self.xb[p], self.lb[p], self.ub[p], self.primal_tolerance);
-            } else if self.is_factored && !self.is_primal_stale {
+                continue;
+            }
+            if self.way[v] == 0 && !self.is_dual_stale {
+                self.d[v] = self.fresh_d(problem, v);
+            }
+            if self.is_factored && !self.is_primal_stale {
                 self.move_to(problem, v, self.suited(v));
             } else {
                 self.leave(v, self.suited(v));
@@ -476,14 +525,31 @@ impl State {
         }
     }
 
+    /// The objective with the working costs from the values.
     fn compute_objective(&mut self) {
         let mut objective = 0.0;
-        for v in 0..self.x.len() {
-            if self.status[v] != VarStatus::Basic && self.d[v] != 0.0 && self.x[v] != 0.0 {
-                objective += self.d[v] * self.x[v];
+        for (&c, (&x, &p)) in self.cost.iter().zip(self.x.iter().zip(&self.position)) {
+            if c != 0.0 {
+                objective += c * if p == NONBASIC { x } else { self.xb[p as usize] };
             }
         }
         self.objective = objective;
+    }
+
+    /// The reduced cost of nonbasic `v` with the working costs, from the
+    /// multipliers that the logicals' reduced costs are.
+    pub(super) fn fresh_d(&self, problem: &Problem, v: usize) -> f64 {
+        let n = problem.n();
+        if v >= n {
+            return self.d[v];
+        }
+        let (indices, values) = problem.by_column.get(v);
+        let mut d = self.cost[v];
+        for (&i, &a) in indices.iter().zip(values) {
+            let logical = n + i as usize;
+            d -= a * (self.d[logical] - self.cost[logical]);
+        }
+        d
     }
 
     /// Reduced costs from the working costs.
@@ -502,6 +568,9 @@ impl State {
             if self.status[v] == VarStatus::Basic {
                 self.d[v] = 0.0;
             } else if v < n {
+                if self.way[v] == 0 {
+                    continue;
+                }
                 let (indices, values) = problem.by_column.get(v);
                 let mut d = self.cost[v];
                 for (&i, &a) in indices.iter().zip(values) {
@@ -525,9 +594,51 @@ impl State {
         self.cost.clear();
         self.cost
             .extend((0..problem.variables()).map(|v| problem.cost(v)));
+        self.shifts.clear();
         self.shifted = false;
         self.perturbed = false;
         self.is_dual_stale = true;
+    }
+
+    /// The problem's costs as working costs, and the reduced costs with them:
+    /// from what was shifted alone, where that is little.
+    pub(super) fn unshift(&mut self, problem: &Problem, budget: &mut Budget) {
+        if self.is_dual_stale || self.shifts.len() * FEW_SHIFTS > self.d.len() {
+            self.reset_costs(problem);
+            self.compute_dual(problem, budget);
+            return;
+        }
+        let shifts = std::mem::take(&mut self.shifts);
+        self.rho.clear();
+        for &v in &shifts {
+            let v = v as usize;
+            let change = problem.cost(v) - self.cost[v];
+            if change == 0.0 {
+                continue;
+            }
+            self.cost[v] += change;
+            match self.position[v] {
+                NONBASIC => {
+                    self.d[v] += change;
+                    self.objective += change * self.x[v];
+                }
+                p => {
+                    self.objective += change * self.xb[p as usize];
+                    self.rho.set(p as usize, change);
+                }
+            }
+        }
+        if !self.rho.indices.is_empty() {
+            // The multipliers change by rho = B^-T (change of c_B).
+            self.factor.btran(&mut self.rho);
+            self.compute_row(problem, budget);
+            self.update_dual(1.0, budget);
+        }
+        self.shifts = shifts;
+        self.shifts.clear();
+        self.shifted = false;
+        self.perturbed = false;
+        self.spend(budget);
     }
 
     /// Number of nonbasic variables whose reduced cost has the wrong sign.
@@ -579,6 +690,9 @@ impl State {
         self.d[v] += shift;
         self.objective += shift * self.x[v];
         self.shifted = true;
+        if self.shifts.len() <= self.d.len() {
+            self.shifts.push(index(v));
+        }
     }
 
     /// Moves the reduced costs away from zero by small amounts that differ, so
@@ -606,10 +720,10 @@ impl State {
     pub(super) fn dual_bound(&self, problem: &Problem) -> f64 {
         let mut bound = 0.0;
         for v in 0..self.d.len() {
-            let d = if self.shifted {
-                self.true_d(problem, v)
+            let d = if self.way[v] == 0 && self.status[v] != VarStatus::Basic {
+                self.fresh_d(problem, v) - (self.cost[v] - problem.cost(v))
             } else {
-                self.d[v]
+                self.true_d(problem, v)
             };
             if d == 0.0 {
                 continue;
@@ -633,6 +747,7 @@ impl State {
     /// the other values are the caller's.
     pub(super) fn pivot(&mut self, p: usize, q: usize, to: VarStatus, x: f64) {
         let old = self.head[p] as usize;
+        self.unverified += 1;
         self.leave(old, to);
         self.enter(q, p);
         self.xb[p] = x;

@@ -17,6 +17,8 @@
 //! a_ij -= l_i a_rj  for each active column j of row r, whose a_rj becomes U's
 //! ```
 
+use std::sync::Arc;
+
 use super::triangular::NONE;
 use super::{BasisColumns, Factor, Factored};
 use crate::sparse::{Index, Matrix, index};
@@ -211,9 +213,11 @@ impl Factor {
         self.begin();
         scratch.singletons.load(m, columns);
         budget.spend_entries(scratch.singletons.entries.nonzeros());
-        let pivots = self.take_singletons(&mut scratch.singletons);
+        let pivots = self.take_singletons(&mut scratch.singletons, budget);
         let mut result = Factored::Ok;
-        if pivots < m {
+        if budget.is_over() {
+            result = Factored::Stopped;
+        } else if pivots < m {
             self.load_nucleus(&mut scratch);
             result = self.eliminate(&mut scratch, m - pivots, budget);
         }
@@ -227,9 +231,12 @@ impl Factor {
     /// Pivots on columns and rows with one active entry, while there are any.
     /// Their elimination changes no value, so the matrix stays as it is and
     /// only counts move. Number of pivots.
-    fn take_singletons(&mut self, s: &mut Singletons) -> usize {
+    fn take_singletons(&mut self, s: &mut Singletons, budget: &mut Budget) -> usize {
         let mut pivots = 0;
         while let Some(line) = s.queue.pop() {
+            if budget.is_over() {
+                break;
+            }
             // The pivot's row and position.
             let (row, position) = match line {
                 Line::Column(position) => {
@@ -269,6 +276,7 @@ impl Factor {
                 continue;
             }
             pivots += 1;
+            budget.spend_entries(4 * s.entries.count(position) + s.pattern.count(row));
             self.position_of[row] = index(position);
             self.row_of[position] = index(row);
             self.order.push(index(row));
@@ -283,14 +291,15 @@ impl Factor {
                     .map(|(i, a)| (index(i), a)),
             );
             if s.column_count[position] > 1 {
-                self.lower_columns.set(
+                let lower = Arc::make_mut(&mut self.lower);
+                lower.columns.set(
                     row,
                     s.entries
                         .iter(position)
                         .filter(|&(i, _)| position_of[i] == NONE)
                         .map(|(i, a)| (index(i), a / pivot)),
                 );
-                self.lower_order.push(index(row));
+                lower.order.push(index(row));
             }
             for (i, _) in s.entries.iter(position) {
                 if self.position_of[i] == NONE {
@@ -409,8 +418,9 @@ impl Factor {
             }
         }
         if !column.is_empty() {
-            self.lower_columns.set(row, column.iter().copied());
-            self.lower_order.push(index(row));
+            let lower = Arc::make_mut(&mut self.lower);
+            lower.columns.set(row, column.iter().copied());
+            lower.order.push(index(row));
             let pivot_columns = std::mem::take(&mut s.pivot_columns);
             for &(j, value) in &pivot_columns {
                 touched += subtract(s, j as usize, value, &column);

@@ -21,8 +21,10 @@ mod markowitz;
 mod tests;
 mod triangular;
 
+use std::sync::Arc;
+
 use self::lines::Lines;
-use self::triangular::{NONE, Search, TINY, solve};
+use self::triangular::{DENSITY_WEIGHT, NONE, Search, TINY, solve};
 use crate::lp::sparse_vector::SparseVector;
 use crate::sparse::{Index, index};
 
@@ -74,19 +76,43 @@ pub(crate) enum Updated {
     Full,
 }
 
+/// Running densities of results. Columns for an update and other right-hand
+/// sides differ much, and so each has its own.
+#[derive(Clone, Debug, Default)]
+struct Densities {
+    /// L and U, by whether the result is kept for an update.
+    forward: [[f64; 2]; 2],
+    /// U and L transposed.
+    backward: [f64; 2],
+    /// Multipliers of updates.
+    row: f64,
+}
+
+/// Share of a running density that stays when a solve in order replaces one by
+/// search: such a solve does not know its part of the result, so the search is
+/// tried again after a while.
+const FORGET: f64 = 0.98;
+
+/// L.
+#[derive(Clone, Debug, Default)]
+struct Lower {
+    /// Line r takes multiples of x_r from others.
+    columns: Lines,
+    rows: Lines,
+    /// Rows with a nonempty line in `columns`, in pivot order.
+    order: Vec<Index>,
+    /// Rows with a nonempty line in `rows`, in reverse pivot order.
+    rows_order: Vec<Index>,
+}
+
 /// The factors of a basis matrix.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Factor {
     m: usize,
     /// Entries of at least this share of their column's largest may be pivots.
     threshold: f64,
-    /// L: line r takes multiples of x_r from others.
-    lower_columns: Lines,
-    lower_rows: Lines,
-    /// Rows with a nonempty line in L, in pivot order.
-    lower_order: Vec<Index>,
-    /// Rows with a nonempty line in `lower_rows`, in reverse pivot order.
-    lower_rows_order: Vec<Index>,
+    /// L, which updates leave alone; shared with what [`Factor::keep`] keeps.
+    lower: Arc<Lower>,
     /// R: `(row, start)` of each transformation, entries in one store.
     updates: Vec<(Index, usize)>,
     update_rows: Vec<Index>,
@@ -109,8 +135,8 @@ pub(crate) struct Factor {
     work: SparseVector,
     multipliers: SparseVector,
     search: Search,
-    /// Running densities: L, U, U transposed, L transposed.
-    density: [f64; 4],
+    /// Running densities of results.
+    density: Densities,
     ticks: u64,
     scratch: markowitz::Scratch,
 }
@@ -142,6 +168,25 @@ impl Factor {
         self.ticks
     }
 
+    /// Becomes the factors that `other` is, with the memory that is there.
+    /// Scratch, densities and ticks are left alone; L is shared.
+    pub(crate) fn keep(&mut self, other: &Self) {
+        self.m = other.m;
+        self.lower = Arc::clone(&other.lower);
+        self.updates.clone_from(&other.updates);
+        self.update_rows.clone_from(&other.update_rows);
+        self.update_values.clone_from(&other.update_values);
+        self.upper_columns.clone_from(&other.upper_columns);
+        self.upper_rows.clone_from(&other.upper_rows);
+        self.diagonal.clone_from(&other.diagonal);
+        self.order.clone_from(&other.order);
+        self.place.clone_from(&other.place);
+        self.row_of.clone_from(&other.row_of);
+        self.position_of.clone_from(&other.position_of);
+        self.is_aligned = other.is_aligned;
+        self.fresh = other.fresh;
+    }
+
     /// Pivots smaller than `threshold` times their column's largest entry are
     /// not taken; larger is more stable and less sparse.
     pub(crate) fn set_threshold(&mut self, threshold: f64) {
@@ -151,9 +196,13 @@ impl Factor {
     /// Empty factors.
     fn begin(&mut self) {
         let m = self.m;
-        self.lower_columns.reset(m);
+        if Arc::get_mut(&mut self.lower).is_none() {
+            self.lower = Arc::default();
+        }
+        let lower = Arc::make_mut(&mut self.lower);
+        lower.columns.reset(m);
+        lower.order.clear();
         self.upper_columns.reset(m);
-        self.lower_order.clear();
         self.updates.clear();
         self.update_rows.clear();
         self.update_values.clear();
@@ -183,13 +232,17 @@ impl Factor {
 
     /// The copies that a complete factorisation needs.
     fn finish(&mut self) {
-        self.lower_rows.transpose_of(&self.lower_columns, false);
+        let Lower {
+            columns,
+            rows,
+            rows_order,
+            ..
+        } = Arc::make_mut(&mut self.lower);
+        rows.transpose_of(columns, false);
+        rows_order.clear();
+        let nonempty = |row: &&Index| !rows.get(**row as usize).0.is_empty();
+        rows_order.extend(self.order.iter().rev().filter(nonempty));
         self.upper_rows.transpose_of(&self.upper_columns, true);
-        self.lower_rows_order.clear();
-        let lower_rows = &self.lower_rows;
-        let nonempty = |row: &&Index| !lower_rows.get(**row as usize).0.is_empty();
-        self.lower_rows_order
-            .extend(self.order.iter().rev().filter(nonempty));
         self.place.clear();
         self.place.resize(self.m, 0);
         for (at, &row) in self.order.iter().enumerate() {
@@ -203,14 +256,15 @@ impl Factor {
     /// what [`Factor::update`] needs of the column v.
     pub(crate) fn ftran(&mut self, v: &mut SparseVector, keep_for_update: bool) {
         let mut is_listed = !v.is_dense();
+        let kind = usize::from(keep_for_update);
         self.ticks += solve(
-            &self.lower_columns,
+            &self.lower.columns,
             None,
-            self.lower_order.iter(),
+            self.lower.order.iter(),
             v,
             &mut is_listed,
             &mut self.search,
-            &mut self.density[0],
+            &mut self.density.forward[kind][0],
         );
         self.apply_updates(v, is_listed);
         if keep_for_update {
@@ -223,7 +277,7 @@ impl Factor {
             v,
             &mut is_listed,
             &mut self.search,
-            &mut self.density[1],
+            &mut self.density.forward[kind][1],
         );
         if !self.is_aligned {
             Self::permute(v, &mut self.work, is_listed, &self.position_of);
@@ -232,8 +286,9 @@ impl Factor {
         }
         if !is_listed {
             let result = v.indices.len() as f64 / self.m.max(1) as f64;
-            self.density[1] += 0.1 * (result - self.density[1]);
-            self.density[0] += 0.1 * (result - self.density[0]);
+            let [lower, upper] = &mut self.density.forward[kind];
+            *upper += DENSITY_WEIGHT * (result - *upper);
+            *lower *= FORGET;
         }
     }
 
@@ -251,23 +306,24 @@ impl Factor {
             v,
             &mut is_listed,
             &mut self.search,
-            &mut self.density[2],
+            &mut self.density.backward[0],
         );
         self.apply_updates_transposed(v, is_listed);
         self.ticks += solve(
-            &self.lower_rows,
+            &self.lower.rows,
             None,
-            self.lower_rows_order.iter(),
+            self.lower.rows_order.iter(),
             v,
             &mut is_listed,
             &mut self.search,
-            &mut self.density[3],
+            &mut self.density.backward[1],
         );
         if !is_listed {
             v.list_again();
             let result = v.indices.len() as f64 / self.m.max(1) as f64;
-            self.density[2] += 0.1 * (result - self.density[2]);
-            self.density[3] += 0.1 * (result - self.density[3]);
+            let [upper, lower] = &mut self.density.backward;
+            *lower += DENSITY_WEIGHT * (result - *lower);
+            *upper *= FORGET;
         }
     }
 
@@ -293,10 +349,11 @@ impl Factor {
             &mut self.multipliers,
             &mut is_listed,
             &mut self.search,
-            &mut self.density[2],
+            &mut self.density.row,
         );
         if !is_listed {
             self.multipliers.list_again();
+            self.density.row *= FORGET;
         }
         // Column r leaves U; the spike comes.
         for &i in self.upper_columns.get(row).0 {

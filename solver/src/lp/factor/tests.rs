@@ -276,7 +276,7 @@ fn permuted_triangles_have_no_fill() {
         let mut factor = Factor::new(m);
         let mut budget = Budget::unlimited();
         assert_eq!(factor.factorize(&basis, &mut budget), Factored::Ok);
-        let stored = factor.lower_columns.stored() + factor.upper_columns.stored() + m;
+        let stored = factor.lower.columns.stored() + factor.upper_columns.stored() + m;
         assert_eq!(stored, entries, "seed {seed}");
     }
 }
@@ -337,6 +337,6 @@ fn a_stopped_budget_stops_the_factorisation() {
     );
     let mut factor = Factor::new(m);
     let clock = crate::clock::Clock::start(None);
-    let mut budget = Budget::new(clock, std::sync::Arc::new(true.into()));
+    let mut budget = Budget::new(clock, Arc::new(true.into()));
     assert_eq!(factor.factorize(&basis, &mut budget), Factored::Stopped);
 }

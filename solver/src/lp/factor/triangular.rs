@@ -25,7 +25,7 @@ const SEARCH_START: usize = 20;
 const SEARCH_RESULT: f64 = 0.1;
 
 /// Weight of the last result in the running density.
-const DENSITY_WEIGHT: f64 = 0.1;
+pub(super) const DENSITY_WEIGHT: f64 = 0.1;
 
 /// Scratch of the search, and the density that results of a kind have.
 #[derive(Clone, Debug, Default)]
@@ -118,6 +118,10 @@ pub(super) fn solve<'a>(
     if *is_listed {
         let result = x.indices.len() as f64 / nodes.max(1) as f64;
         *density += DENSITY_WEIGHT * (result - *density);
+        if result > SEARCH_RESULT {
+            // One failure is enough: a search costs more than a solve in order.
+            *density = density.max(result);
+        }
     }
     touched as u64
 }

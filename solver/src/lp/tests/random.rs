@@ -169,7 +169,8 @@ fn proved(lp: &Lp, status: LpStatus) -> Result<(), String> {
                     d -= a * lp.duals()[i];
                     size = size.max((a * lp.duals()[i]).abs());
                 }
-                if (d - lp.reduced_costs()[j]).abs() > 1e-6 * size.max(1.0) {
+                if mip.lower[j] < mip.upper[j]
+                    && (d - lp.reduced_costs()[j]).abs() > 1e-6 * size.max(1.0) {
                     return Err(format!("d {j}: {} is {d}", lp.reduced_costs()[j]));
                 }
                 sign("column", j, d, lp.x()[j], mip.lower[j], mip.upper[j], size)?;
