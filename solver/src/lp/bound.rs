@@ -173,9 +173,14 @@ mod tests {
 
     fn bound(rows: &Matrix, sides: Pair<'_>, cost: &[f64], bounds: Pair<'_>, y: &[f64]) -> f64 {
         let (columns, scale) = (rows.transpose(cost.len()), [1.0; 4]);
-        super::bound((&columns, &scale), sides, |j| cost[j], bounds, y, |_, size| {
-            super::DUAL_ZERO * (1.0 + size)
-        })
+        super::bound(
+            (&columns, &scale),
+            sides,
+            |j| cost[j],
+            bounds,
+            y,
+            |_, size| super::DUAL_ZERO * (1.0 + size),
+        )
         .low()
     }
 

@@ -65,8 +65,8 @@ impl Problem {
             let pairs = lower.iter().zip(upper);
             pairs.filter(|&(&l, &u)| is_crossed(l, u)).count()
         };
-        self.crossed = count(&self.col_lower, &self.col_upper)
-            + count(&self.row_lower, &self.row_upper);
+        self.crossed =
+            count(&self.col_lower, &self.col_upper) + count(&self.row_lower, &self.row_upper);
     }
 
     /// Number of columns.

@@ -530,7 +530,11 @@ impl State {
         let mut objective = 0.0;
         for (&c, (&x, &p)) in self.cost.iter().zip(self.x.iter().zip(&self.position)) {
             if c != 0.0 {
-                objective += c * if p == NONBASIC { x } else { self.xb[p as usize] };
+                objective += c * if p == NONBASIC {
+                    x
+                } else {
+                    self.xb[p as usize]
+                };
             }
         }
         self.objective = objective;

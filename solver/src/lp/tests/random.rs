@@ -170,7 +170,8 @@ fn proved(lp: &Lp, status: LpStatus) -> Result<(), String> {
                     size = size.max((a * lp.duals()[i]).abs());
                 }
                 if mip.lower[j] < mip.upper[j]
-                    && (d - lp.reduced_costs()[j]).abs() > 1e-6 * size.max(1.0) {
+                    && (d - lp.reduced_costs()[j]).abs() > 1e-6 * size.max(1.0)
+                {
                     return Err(format!("d {j}: {} is {d}", lp.reduced_costs()[j]));
                 }
                 sign("column", j, d, lp.x()[j], mip.lower[j], mip.upper[j], size)?;
