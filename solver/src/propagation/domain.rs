@@ -194,6 +194,16 @@ impl Domain {
         &self.upper
     }
 
+    /// Lower bounds at level 0, by column.
+    pub(crate) fn root_lower(&self) -> &[f64] {
+        &self.root_lower
+    }
+
+    /// Upper bounds at level 0, by column.
+    pub(crate) fn root_upper(&self) -> &[f64] {
+        &self.root_upper
+    }
+
     /// The problem whose bounds these are.
     pub(crate) fn mip(&self) -> &Arc<Mip> {
         &self.mip

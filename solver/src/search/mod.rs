@@ -14,6 +14,7 @@
 //! | `root.rs` | root relaxation, rounds of cuts, heuristics |
 //! | `primal.rs` | heuristics and their sub-MIPs |
 //! | `process.rs` | one node: propagation, relaxation, fixing, branching |
+//! | `cutting.rs` | cuts below the root |
 //! | `learn.rs` | clauses from pruned nodes |
 //! | `objective.rs` | which objective values are of interest |
 //! | `node.rs`, `open.rs` | nodes and their order |
@@ -36,6 +37,7 @@
 //!
 //! [`Tree::finished`]: tree::Tree
 
+mod cutting;
 mod learn;
 mod node;
 mod objective;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use super::cutting::NodeBasis;
 use crate::branching::Side;
-use crate::lp::Basis;
 use crate::sparse::Index;
 
 /// A bound set on the way to a node.
@@ -65,7 +65,7 @@ pub(crate) struct Node {
     pub(crate) estimate: f64,
     pub(crate) path: Option<Arc<Path>>,
     /// The parent's optimal basis.
-    pub(crate) basis: Option<Arc<Basis>>,
+    pub(crate) basis: Option<Arc<NodeBasis>>,
     pub(crate) origin: Option<Origin>,
 }
 

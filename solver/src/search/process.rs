@@ -94,7 +94,7 @@ impl Tree<'_> {
             return Ok(None);
         }
         if !is_warm && let Some(basis) = &node.basis {
-            self.lp.set_basis(basis);
+            self.restore_basis(basis);
         }
         self.sync_bounds();
         for resolve in 0..=RESOLVES {
@@ -135,6 +135,24 @@ impl Tree<'_> {
                 if node.bound >= self.limit {
                     self.finish(node.bound);
                     return Ok(None);
+                }
+            }
+            if resolve == 0 && node.path.is_some() {
+                match self.separate_at_node(node.bound, node.depth(), budget)? {
+                    Relaxed::Pruned(bound) => {
+                        self.check_debug("cuts");
+                        self.finish(bound);
+                        self.note_pruned(&node, true);
+                        return Ok(None);
+                    }
+                    Relaxed::Unsolved => return Ok(self.branch_anywhere(&node)),
+                    Relaxed::Open(bound) => {
+                        node.bound = bound;
+                        self.current_bound = bound;
+                        if self.fractional.is_empty() {
+                            return Ok(self.settle(&node));
+                        }
+                    }
                 }
             }
             match self.choose(budget) {
@@ -397,7 +415,7 @@ impl Tree<'_> {
                 })
                 .collect()
         };
-        let basis = Arc::new(self.lp.basis());
+        let basis = Arc::new(self.node_basis());
         let objective = self.lp.objective();
         let relaxation = node.bound.max(objective + self.mip.offset);
         let rounding = self

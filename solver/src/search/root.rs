@@ -244,7 +244,7 @@ impl Tree<'_> {
     }
 
     /// Panics if a cut loses the debug solution.
-    fn check_debug_cuts(&self, cuts: &[Cut]) {
+    pub(super) fn check_debug_cuts(&self, cuts: &[Cut]) {
         if let Some(debug) = &self.carry.debug
             && debug.len() == self.mip.columns()
             && self.mip.objective(debug) < self.limit

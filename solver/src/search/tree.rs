@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::cutting::Cutting;
 use super::node::{Node, Path, is_same};
 use super::objective::{Lattice, prune_limit, settled};
 use super::open::{Open, Ticket};
@@ -70,6 +71,7 @@ pub(super) struct Tree<'a> {
     pub(super) pseudocosts: Pseudocosts,
     pub(super) reliability: Reliability,
     pub(super) separation: Separation,
+    pub(super) cutting: Cutting,
     pub(super) schedule: Schedule,
     pub(super) cliques: Arc<Cliques>,
     pub(super) variable_bounds: VariableBounds,
@@ -128,6 +130,7 @@ impl<'a> Tree<'a> {
             pseudocosts: Pseudocosts::new(mip.columns()),
             reliability: Reliability::default(),
             separation: Separation::new(params.techniques, &mip),
+            cutting: Cutting::default(),
             schedule: Schedule::new(params.techniques),
             cliques,
             variable_bounds,
