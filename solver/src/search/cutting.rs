@@ -23,7 +23,7 @@ use crate::work::Budget;
 
 /// Ticks of separation for each tick in relaxations, below the root, and those
 /// that are there from the start.
-const SHARE: f64 = 0.25;
+const SHARE: f64 = 0.1;
 const FREE_TICKS: f64 = 1_000_000.0;
 
 /// Rounds at one node.
