@@ -67,7 +67,7 @@ techniques! {
     /// Implied bound cuts.
     ImpliedBound = "implied-bound", true;
     /// Cuts below the root.
-    LocalCuts = "local-cuts", true;
+    LocalCuts = "local-cuts", false;
     /// Reliability branching (off: most fractional).
     Reliability = "reliability", true;
     /// Bound propagation at nodes.

@@ -36,6 +36,11 @@ const GOOD: f64 = 0.05;
 /// Nodes until the next run, at most.
 const LONGEST_WAIT: u64 = 512;
 
+/// Columns of a cut, at most: this many and a share of all. A dense row slows
+/// every relaxation to come.
+const LONG: usize = 20;
+const LONG_DIVISOR: usize = 20;
+
 /// Solves for which a cut may be idle before it goes.
 const AGE: u32 = 10;
 
@@ -142,7 +147,7 @@ impl Tree<'_> {
         let mut bound = bound;
         let mut ending = Relaxed::Open(bound);
         for _ in 0..ROUNDS {
-            let cuts = self.separation.round(
+            let mut cuts = self.separation.round(
                 &mut Relaxation {
                     mip: &self.mip,
                     lp: &mut self.lp,
@@ -160,6 +165,8 @@ impl Tree<'_> {
             if budget.is_over() {
                 return Err(Ending::Stopped);
             }
+            let longest = LONG + self.mip.columns() / LONG_DIVISOR;
+            cuts.retain(|cut| cut.terms.len() <= longest);
             if cuts.is_empty() {
                 break;
             }
