@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use branchcut::{Engine, Model, Options, Outcome, StopFlag};
+use branchcut::{Model, Options, Outcome, StopFlag};
 
 use super::aggregated::{Aggregated, shares_once};
 use super::cells::Cell;
@@ -180,9 +180,7 @@ impl<'a> Prepared<'a> {
             start,
         } = self;
         let mut bound = lower_bound(problem).max(0);
-        // The own engine takes over once it is measured on these models.
         let options = Options::default()
-            .with_engine(Engine::Microlp)
             .with_time_limit(time_left)
             .with_work_limit(settings.work_limit)
             .with_gap_relative(settings.gap_stop)
