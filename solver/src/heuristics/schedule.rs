@@ -7,12 +7,13 @@
 //! **Effort.** Below the root the ticks of all heuristics stay below a share of
 //! those in relaxations: [`SHARE`], and [`SHARE_WITHOUT`] while there is no
 //! incumbent; a sub-MIP's own search gets half. One run gets at most what is
-//! left of the share, and at the root what a few root relaxations took.
+//! left of the share; at the root all of them share what a few times its
+//! relaxations took.
 //!
 //! **Turns.** Rounding runs at every node. The others take turns: each waits
 //! some nodes after a run, twice as long after each further failure and from
 //! the start again after a success; of those that are due, the one with the
-//! most successes for its ticks goes first. All is counted in nodes and ticks,
+//! most successes for a run over its mean ticks goes first. All is counted in nodes and ticks,
 //! so that the order depends on the input alone.
 
 use super::{Context, run};
@@ -24,12 +25,10 @@ const SHARE: f64 = 0.15;
 const SHARE_WITHOUT: f64 = 0.3;
 
 /// Ticks that are there from the start, for small problems: a millisecond.
-const FREE_TICKS: f64 = 200_000.0;
+const FREE_TICKS: u64 = 200_000;
 
-/// The same at the root.
-const FREE_ROOT_TICKS: u64 = 200_000;
-
-/// Ticks of one dive or sub-MIP at the root, in those of the root relaxation.
+/// Ticks of all heuristics at the root, in those of the root's relaxations;
+/// one of them gets at most half of what is left.
 const ROOT_TIMES: u64 = 5;
 
 /// Nodes that a heuristic waits after its first run, and at most.
@@ -115,7 +114,7 @@ impl Schedule {
     /// What to run before branching on the root.
     pub(crate) fn after_root(&mut self, moment: &Moment) -> Vec<Technique> {
         self.is_root = true;
-        self.allowance = (ROOT_TIMES * moment.lp_ticks).max(FREE_ROOT_TICKS);
+        self.allowance = (ROOT_TIMES * moment.lp_ticks).max(FREE_TICKS);
         let mut list = Vec::new();
         if self.techniques.has(Technique::Rounding) {
             list.push(Technique::Rounding);
@@ -142,7 +141,7 @@ impl Schedule {
             share /= 2.0;
         }
         #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let left = FREE_TICKS + share * moment.lp_ticks as f64 - self.ticks as f64;
+        let left = FREE_TICKS as f64 + share * moment.lp_ticks as f64 - self.ticks as f64;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -189,11 +188,16 @@ impl Schedule {
             return None;
         }
         let before = budget.ticks();
-        let point = run(technique, context, self.allowance, budget);
+        let allowance = if self.is_root {
+            self.allowance / 2
+        } else {
+            self.allowance
+        };
+        let point = run(technique, context, allowance, budget);
         let ticks = budget.ticks() - before;
+        self.allowance = self.allowance.saturating_sub(ticks);
         if !self.is_root {
             self.ticks += ticks;
-            self.allowance = self.allowance.saturating_sub(ticks);
         }
         if let Some(record) = self
             .records
@@ -232,8 +236,11 @@ fn is_sub_mip(technique: Technique) -> bool {
     matches!(technique, Technique::Rens | Technique::Rins)
 }
 
-/// Successes for a tick, counting an imagined one before the first run.
+/// Successes for a run, counting an imagined one before the first, over the
+/// mean effort: a cheap failure is a failure too.
 #[expect(clippy::cast_precision_loss, reason = "an order")]
 fn worth(record: &Record) -> f64 {
-    (record.successes as f64 + 1.0) / (record.ticks as f64 + FREE_TICKS)
+    let runs = record.runs as f64 + 1.0;
+    let mean = record.ticks as f64 / runs + FREE_TICKS as f64;
+    (record.successes as f64 + 1.0) / runs / mean
 }

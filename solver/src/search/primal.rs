@@ -14,10 +14,6 @@ use crate::work::Budget;
 /// With an incumbent, heuristics run at every that many nodes.
 const EVERY: u64 = 4;
 
-/// Nonzeros from which on a point found before the root relaxation is a step of
-/// its own: below, the relaxation takes no time, and both are one step.
-const LARGE: usize = 20_000;
-
 /// What part of the ticks that a jump may be worth it gets.
 const JUMP_PART: u64 = 4;
 
@@ -88,29 +84,6 @@ impl Tree<'_> {
             lp_ticks: self.relaxation_ticks,
             is_sub_mip: self.params.is_sub_mip,
         }
-    }
-
-    /// Feasibility jump, before the root relaxation.
-    pub(super) fn heuristics_before_root(&mut self, budget: &mut Budget) -> Result<(), Ending> {
-        if !self.params.techniques.has(Technique::FeasibilityJump)
-            || self.params.is_sub_mip
-            || self.carry.restarts > 0
-            || self.incumbent.is_some()
-        {
-            return Ok(());
-        }
-        let before = budget.ticks();
-        let ticks = jump_ticks(&self.mip);
-        let point = feasibility_jump(&self.mip, self.limit, self.params.seed, ticks, budget);
-        if budget.is_over() {
-            return Err(Ending::Stopped);
-        }
-        if self.propose(Technique::FeasibilityJump, point, before, budget)
-            && self.mip.by_row.nonzeros() >= LARGE
-        {
-            self.commit(budget)?;
-        }
-        Ok(())
     }
 
     /// Feasibility jump, before there is a relaxation; a point is a step.

@@ -67,10 +67,6 @@ impl Tree<'_> {
             self.carry.progress.nodes += 1;
             self.tree_nodes += 1;
         }
-        if has_integers {
-            self.heuristics_before_root(budget)?;
-            self.sync_bounds();
-        }
         self.jump(budget)?;
         let before = budget.ticks();
         let bound = match self.root_relaxation(has_integers, budget)? {
