@@ -1,7 +1,7 @@
 //! When to stop separating at the root.
 //!
-//! A round pays if it closes a share of the gap that is left: to the incumbent
-//! where there is one, else of what the rounds so far have gained. After a few
+//! A round pays if it closes a share of the gap to the incumbent, or of what the
+//! rounds so far have gained where that is less. After a few
 //! rounds in a row that did not pay the loop ends. So does one whose rounds
 //! cost more than a share of what the tree is worth, which is not known here:
 //! the caller limits ticks.
@@ -13,10 +13,10 @@ const LEAST_SHARE: f64 = 0.01;
 const ROUND_OFF: f64 = 1e-9;
 
 /// Rounds in a row without it.
-const STALLED: u32 = 4;
+const STALLED: u32 = 6;
 
 /// Rounds at most.
-const ROUNDS: u32 = 100;
+const ROUNDS: u32 = 150;
 
 /// Watches the dual bound over rounds.
 #[derive(Clone, Debug)]
@@ -43,11 +43,8 @@ impl LoopControl {
     /// incumbent's, infinite if there is none.
     pub(crate) fn goes_on(&mut self, objective: f64, cutoff: f64) -> bool {
         self.rounds += 1;
-        let base = if cutoff.is_finite() {
-            cutoff - self.last
-        } else {
-            self.last - self.first
-        };
+        // A poor incumbent says nothing of what is left to gain.
+        let base = (cutoff - self.last).min(self.last - self.first);
         let gain = objective - self.last;
         let least = LEAST_SHARE * base.max(0.0) + ROUND_OFF * objective.abs().max(1.0);
         if gain > least {
