@@ -13,7 +13,7 @@ const LEAST_SHARE: f64 = 0.01;
 const ROUND_OFF: f64 = 1e-9;
 
 /// Rounds in a row without it.
-const STALLED: u32 = 6;
+const STALLED: u32 = 10;
 
 /// Rounds at most.
 const ROUNDS: u32 = 150;
