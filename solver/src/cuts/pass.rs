@@ -66,11 +66,13 @@ impl Pass<'_, '_> {
         let mut keep = |cut: Option<(Valid, f64)>, source| {
             found.extend(cut.map(|(valid, efficacy)| (valid, efficacy, source)));
         };
-        if self.techniques.has(Technique::KnapsackCover) {
+        // Tableau rows are dense, and rounding is what they are made for.
+        let has_covers = rounding != Technique::Gomory;
+        if has_covers && self.techniques.has(Technique::KnapsackCover) {
             let cut = knapsack_cover::separate(mixed, self.budget);
             keep(cut, Technique::KnapsackCover);
         }
-        if self.techniques.has(Technique::FlowCover) {
+        if has_covers && self.techniques.has(Technique::FlowCover) {
             let cut = flow_cover::separate(mixed, self.budget);
             keep(cut, Technique::FlowCover);
         }
