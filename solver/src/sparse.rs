@@ -1,5 +1,10 @@
 //! A sparse matrix held by its major vectors (rows or columns).
 
+use crate::work::Budget;
+
+/// Entries touched between two looks at the budget.
+const CHUNK: usize = 1 << 14;
+
 /// Index of a row or column inside the solver. Half the memory of a `usize`
 /// where most of the memory is indices.
 pub(crate) type Index = u32;
@@ -82,6 +87,78 @@ impl Matrix {
         let mut result = Self::default();
         self.transpose_into(minors, &mut result);
         result
+    }
+
+    /// [`Matrix::transpose`], without entries where `budget` is over before it is
+    /// done.
+    pub(crate) fn transpose_within(&self, minors: usize, budget: &mut Budget) -> Self {
+        let mut next = vec![0_usize; minors + 1];
+        for some in self.indices.chunks(CHUNK) {
+            for &minor in some {
+                next[minor as usize + 1] += 1;
+            }
+            budget.spend_entries(some.len());
+            if budget.is_over() {
+                return Self::empty(minors);
+            }
+        }
+        for minor in 0..minors {
+            next[minor + 1] += next[minor];
+        }
+        let mut result = Self {
+            start: next.clone(),
+            indices: vec![0; self.indices.len()],
+            values: vec![0.0; self.values.len()],
+        };
+        for major in 0..self.len() {
+            for (minor, value) in self.iter(major) {
+                let at = next[minor];
+                next[minor] += 1;
+                result.indices[at] = index(major);
+                result.values[at] = value;
+            }
+            budget.spend_entries(2 * self.count(major));
+            if budget.is_over() {
+                return Self::empty(minors);
+            }
+        }
+        result
+    }
+
+    /// A copy, whose last vectors are empty where `budget` is over before it is
+    /// done; each entry as `to(major, minor, value)`.
+    pub(crate) fn map_within(
+        &self,
+        budget: &mut Budget,
+        to: impl Fn(usize, usize, f64) -> f64,
+    ) -> Self {
+        let mut result = Self {
+            start: Vec::with_capacity(self.start.len()),
+            indices: Vec::with_capacity(self.indices.len()),
+            values: Vec::with_capacity(self.values.len()),
+        };
+        result.start.push(0);
+        for major in 0..self.len() {
+            if !budget.is_over() {
+                let (indices, values) = self.get(major);
+                result.indices.extend_from_slice(indices);
+                let pairs = indices.iter().zip(values);
+                result
+                    .values
+                    .extend(pairs.map(|(&minor, &value)| to(major, minor as usize, value)));
+                budget.spend_entries(indices.len());
+            }
+            result.start.push(result.indices.len());
+        }
+        result
+    }
+
+    /// `majors` vectors without entries.
+    fn empty(majors: usize) -> Self {
+        Self {
+            start: vec![0; majors + 1],
+            ..Self::default()
+        }
     }
 
     /// [`Matrix::transpose`] into the memory of `result`.

@@ -273,7 +273,7 @@ impl Caller<'_> {
                 mip.upper[j] = value;
             }
         }
-        let mut lp = Lp::new(&mip);
+        let mut lp = Lp::new(&mip, &mut self.budget);
         let status = lp.solve(&LpLimits::default(), &mut self.budget);
         if status != LpStatus::Optimal {
             return None;

@@ -71,7 +71,7 @@ pub(crate) fn feasibility_jump(
         }
         return accept(mip, point, cutoff);
     }
-    let mut lp = Lp::new(mip);
+    let mut lp = Lp::new(mip, budget);
     let limit = 1000 + 2 * mip.rows() as u64;
     let completed = complete(mip, &mut lp, &point, cutoff, limit, budget);
     if budget.is_over() {

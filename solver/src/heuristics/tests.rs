@@ -42,7 +42,10 @@ fn root(
     technique: Technique,
 ) -> Option<Option<Vec<f64>>> {
     let mut budget = Budget::unlimited();
-    let (mut domain, mut lp) = (Domain::new(Arc::clone(mip)), Lp::new(mip));
+    let (mut domain, mut lp) = (
+        Domain::new(Arc::clone(mip)),
+        Lp::new(mip, &mut Budget::unlimited()),
+    );
     if !domain.propagate(&mut budget) {
         return None;
     }

@@ -136,6 +136,9 @@ impl State {
                 }
             }
             self.compute_row(problem, run.budget);
+            if run.budget.is_over() {
+                return End::Stopped;
+            }
             let delta = if self.xb[p] < self.lb[p] {
                 self.xb[p] - self.lb[p]
             } else {

@@ -1,11 +1,14 @@
 //! Bounds, costs, rows and columns that come and go; bases and checkpoints.
 
+use std::sync::Arc;
+
 use super::problem::{Problem, is_crossed};
 use super::solve::Answer;
 use super::state::State;
 use super::{Basis, Checkpoint, Lp, LpRow, VarStatus};
 use crate::mip::Mip;
 use crate::sparse::{Index, Matrix};
+use crate::work::Budget;
 
 /// A column to be added; `terms` are `(row, coefficient)`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,9 +20,10 @@ pub(crate) struct LpColumn {
 }
 
 impl Lp {
-    /// The relaxation of `mip` with the slack basis.
-    pub(crate) fn new(mip: &Mip) -> Self {
-        let problem = Problem::new(mip);
+    /// The relaxation of `mip` with the slack basis. Where the budget is over
+    /// before it is made, it is not that; then nothing can be solved either.
+    pub(crate) fn new(mip: &Mip, budget: &mut Budget) -> Self {
+        let problem = Problem::new(mip, budget);
         let state = State::new(&problem);
         Self {
             problem,
@@ -124,19 +128,23 @@ impl Lp {
     }
 
     /// Adds `rows`; their logicals become basic.
-    pub(crate) fn add_rows(&mut self, rows: &[LpRow]) {
+    pub(crate) fn add_rows(&mut self, rows: &[LpRow], budget: &mut Budget) {
         if rows.is_empty() {
             return;
         }
         let problem = &mut self.problem;
+        let (plain, scaled) = (
+            Arc::make_mut(&mut problem.rows),
+            Arc::make_mut(&mut problem.by_row),
+        );
         for row in rows {
             let scale = row_scale(
                 row.terms
                     .iter()
                     .map(|&(j, a)| a * problem.scale[j as usize]),
             );
-            problem.rows.push(row.terms.iter().copied());
-            problem.by_row.push(
+            plain.push(row.terms.iter().copied());
+            scaled.push(
                 row.terms
                     .iter()
                     .map(|&(j, a)| (j, a * problem.scale[j as usize] * scale)),
@@ -146,7 +154,8 @@ impl Lp {
             problem.scale.push(1.0 / scale);
         }
         problem.count_crossed();
-        problem.by_column = problem.by_row.transpose(problem.n());
+        let columns = problem.by_row.transpose_within(problem.n(), budget);
+        problem.by_column = Arc::new(columns);
         let old = self.state.head.len();
         self.state.resize(&self.problem);
         for i in old..self.problem.m() {
@@ -157,7 +166,7 @@ impl Lp {
 
     /// Keeps the rows marked in `keep` only. Rows whose logical is nonbasic may
     /// go too; the basis is then completed.
-    pub(crate) fn delete_rows(&mut self, keep: &[bool]) {
+    pub(crate) fn delete_rows(&mut self, keep: &[bool], budget: &mut Budget) {
         let n = self.problem.n();
         let (mut basis, weights) = (self.state.basis(n), self.state.weights_by_variable());
         let mut by_variable = weights[..n].to_vec();
@@ -165,20 +174,17 @@ impl Lp {
         by_variable.extend(kept(&weights[n..], keep));
         let mut rows = Matrix::default();
         for i in (0..problem.m()).filter(|&i| keep[i]) {
-            rows.push(
-                problem
-                    .rows
-                    .iter(i)
-                    .map(|(j, a)| (crate::sparse::index(j), a)),
-            );
+            let (indices, values) = problem.rows.get(i);
+            rows.push(indices.iter().copied().zip(values.iter().copied()));
+            budget.spend_entries(indices.len());
         }
-        problem.rows = rows;
+        problem.rows = Arc::new(rows);
         problem.row_lower = kept(&problem.row_lower, keep).collect();
         problem.row_upper = kept(&problem.row_upper, keep).collect();
         let scale: Vec<f64> = kept(&problem.scale[n..], keep).collect();
         problem.scale.truncate(n);
         problem.scale.extend(scale);
-        problem.rebuild();
+        problem.rebuild(budget);
         problem.count_crossed();
         basis.rows = kept(&basis.rows, keep).collect();
         self.rebase(&basis, &by_variable);
@@ -214,8 +220,8 @@ impl Lp {
                 .map(|(j, a)| (crate::sparse::index(j), a));
             rows.push(old.chain(extra).collect::<Vec<_>>());
         }
-        problem.rows = rows;
-        problem.rebuild();
+        problem.rows = Arc::new(rows);
+        problem.rebuild(&mut Budget::unlimited());
         problem.count_crossed();
         self.rebase(&basis, &weights);
     }

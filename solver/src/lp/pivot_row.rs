@@ -12,11 +12,14 @@ use super::state::{State, each_entry, length};
 use crate::sparse::index;
 use crate::work::Budget;
 
+/// Entries touched between two looks at the budget.
+const LOOK: usize = 10_000;
+
 /// Stands for a sum that cancelled to zero while its index is listed.
 const CANCELLED: f64 = 1e-100;
 
 impl State {
-    /// Fills `row` from `rho`.
+    /// Fills `row` from `rho`. It is not complete where the budget is over after.
     pub(super) fn compute_row(&mut self, problem: &Problem, budget: &mut Budget) {
         let n = problem.n();
         let row = &mut self.row;
@@ -25,6 +28,7 @@ impl State {
         }
         row.index.clear();
         let mut work = length(&self.rho);
+        let mut spent = 0;
         let mut in_rows = 0;
         each_entry!(self.rho, |i, _value| {
             in_rows += problem.by_row.count(i);
@@ -34,6 +38,13 @@ impl State {
             for (j, &way) in self.way[..n].iter().enumerate() {
                 if way == 0 {
                     continue;
+                }
+                if work >= spent + LOOK {
+                    budget.spend_entries(work - spent);
+                    spent = work;
+                    if budget.is_over() {
+                        break;
+                    }
                 }
                 let (indices, values) = problem.by_column.get(j);
                 let mut sum = 0.0;
@@ -58,6 +69,13 @@ impl State {
                     *slot = if sum == 0.0 { CANCELLED } else { sum };
                 }
                 work += indices.len();
+                if work >= spent + LOOK {
+                    budget.spend_entries(work - spent);
+                    spent = work;
+                    if budget.is_over() {
+                        break;
+                    }
+                }
             });
             let (value, way) = (&mut row.value, &self.way);
             row.index.retain(|&j| {
@@ -75,7 +93,7 @@ impl State {
                 row.index.push(index(n + i));
             }
         });
-        budget.spend_entries(work + row.index.len());
+        budget.spend_entries(work.saturating_sub(spent) + row.index.len());
     }
 
     /// Moves the reduced costs by the dual step `theta` along `row`.

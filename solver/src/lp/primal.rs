@@ -98,6 +98,9 @@ impl State {
             self.rho.set(p, 1.0);
             self.factor.btran(&mut self.rho);
             self.compute_row(problem, run.budget);
+            if run.budget.is_over() {
+                return End::Stopped;
+            }
             let (by_row, by_column) = (self.row.value[q], self.column.values[p]);
             let error = (by_row - by_column).abs() / (1.0 + by_column.abs());
             let bad = if self.updates > 0 {

@@ -7,9 +7,12 @@
 //! s_j = C_j for column j,   s_(n+i) = 1 / R_i for r_i,   y_i = R_i y~_i
 //! ```
 
+use std::sync::Arc;
+
 use super::scaling;
 use crate::mip::Mip;
 use crate::sparse::{Index, Matrix};
+use crate::work::Budget;
 
 /// A linear program in the caller's units, and its scaled matrix.
 #[derive(Clone, Debug, Default)]
@@ -20,10 +23,10 @@ pub(super) struct Problem {
     pub(super) row_lower: Vec<f64>,
     pub(super) row_upper: Vec<f64>,
     /// The caller's matrix by rows.
-    pub(super) rows: Matrix,
+    pub(super) rows: Arc<Matrix>,
     /// The scaled matrix by rows and by columns.
-    pub(super) by_row: Matrix,
-    pub(super) by_column: Matrix,
+    pub(super) by_row: Arc<Matrix>,
+    pub(super) by_column: Arc<Matrix>,
     /// s_v by variable.
     pub(super) scale: Vec<f64>,
     /// Number of variables whose bounds are crossed.
@@ -39,22 +42,23 @@ pub(super) fn is_crossed(lower: f64, upper: f64) -> bool {
 }
 
 impl Problem {
-    pub(super) fn new(mip: &Mip) -> Self {
+    /// Where the budget is over before it is done, entries are missing.
+    pub(super) fn new(mip: &Mip, budget: &mut Budget) -> Self {
         let mut problem = Self {
             cost: mip.cost.clone(),
             col_lower: mip.lower.clone(),
             col_upper: mip.upper.clone(),
             row_lower: mip.row_lower.clone(),
             row_upper: mip.row_upper.clone(),
-            rows: mip.by_row.clone(),
+            rows: Arc::new(mip.by_row.map_within(budget, |_, _, a| a)),
             ..Self::default()
         };
-        let (rows, columns) = scaling::exponents(&problem.rows, problem.n());
+        let (rows, columns) = scaling::exponents(&problem.rows, problem.n(), budget);
         let factors = columns.iter().map(|&c| scaling::power(c));
         problem.scale = factors
             .chain(rows.iter().map(|&r| scaling::power(-r)))
             .collect();
-        problem.rebuild();
+        problem.rebuild(budget);
         problem.count_crossed();
         problem
     }
@@ -88,19 +92,17 @@ impl Problem {
     }
 
     /// Makes the scaled matrices anew from the caller's rows.
-    pub(super) fn rebuild(&mut self) {
-        let n = self.n();
-        let mut by_row = Matrix::default();
-        for i in 0..self.m() {
-            let row = 1.0 / self.scale[n + i];
-            by_row.push(
-                self.rows
-                    .iter(i)
-                    .map(|(j, a)| (crate::sparse::index(j), a * row * self.scale[j])),
-            );
-        }
-        self.by_column = by_row.transpose(n);
-        self.by_row = by_row;
+    pub(super) fn rebuild(&mut self, budget: &mut Budget) {
+        let (n, scale) = (self.n(), &self.scale);
+        #[expect(clippy::float_cmp, reason = "powers of two")]
+        let is_scaled = scale.iter().any(|&s| s != 1.0);
+        self.by_row = if is_scaled {
+            let scaled = |i: usize, j: usize, a: f64| a / scale[n + i] * scale[j];
+            Arc::new(self.rows.map_within(budget, scaled))
+        } else {
+            Arc::clone(&self.rows)
+        };
+        self.by_column = Arc::new(self.by_row.transpose_within(n, budget));
     }
 
     /// Bounds of variable `v` in scaled units.

@@ -43,7 +43,6 @@ impl State {
     /// relative to 1 + the value.
     pub(super) fn refine_primal(&mut self, problem: &Problem, budget: &mut Budget) -> f64 {
         let mut sums = vec![Double::default(); problem.m()];
-        let mut entries = self.x.len();
         for v in 0..self.x.len() {
             let x = match self.position[v] {
                 NONBASIC => self.x[v],
@@ -51,7 +50,11 @@ impl State {
             };
             if x != 0.0 {
                 problem.each(v, |i, a| sums[i].add_product(a, x));
-                entries += problem.count(v);
+                // A product in twice the precision is about ten operations.
+                budget.spend_entries(10 * problem.count(v));
+                if budget.is_over() {
+                    return 0.0;
+                }
             }
         }
         self.flips.clear();
@@ -70,8 +73,7 @@ impl State {
         });
         self.flips.clear();
         self.compute_violations();
-        // A product in twice the precision is about ten operations.
-        budget.spend_entries(10 * entries);
+        budget.spend_entries(self.x.len());
         self.spend(budget);
         change
     }

@@ -11,6 +11,7 @@
 //! binary exponent alone: integers are exact and the same on every machine.
 
 use crate::sparse::Matrix;
+use crate::work::Budget;
 
 /// Matrices with all entries within these are left as they are: models of
 /// counts and decisions, whose solutions are then read without round-off.
@@ -24,17 +25,26 @@ const PASSES: usize = 4;
 const LARGEST: i32 = 20;
 
 /// Exponents `(of rows, of columns)` to scale `rows` (over `columns` columns)
-/// with: `a_ij 2^(r_i + c_j)`.
-pub(super) fn exponents(rows: &Matrix, columns: usize) -> (Vec<i32>, Vec<i32>) {
+/// with: `a_ij 2^(r_i + c_j)`. Whatever there is where the budget is over.
+pub(super) fn exponents(
+    rows: &Matrix,
+    columns: usize,
+    budget: &mut Budget,
+) -> (Vec<i32>, Vec<i32>) {
     let m = rows.len();
     let (mut by_row, mut by_column) = (vec![0; m], vec![0; columns]);
     let is_well = |a: f64| a == 0.0 || (WELL_SCALED.0..=WELL_SCALED.1).contains(&a.abs());
+    budget.spend_entries(rows.nonzeros());
     if (0..m).all(|i| rows.get(i).1.iter().all(|&a| is_well(a))) {
         return (by_row, by_column);
     }
     for pass in 0..=PASSES {
         let mut spans = vec![Span::EMPTY; columns];
         for (i, row) in by_row.iter_mut().enumerate() {
+            budget.spend_entries(2 * rows.count(i));
+            if budget.is_over() {
+                return (vec![0; m], vec![0; columns]);
+            }
             let mut span = Span::EMPTY;
             for (j, a) in rows.iter(i) {
                 span.add(exponent(a) + by_column[j]);
@@ -109,6 +119,7 @@ impl Span {
 mod tests {
     use super::{exponents, power};
     use crate::sparse::Matrix;
+    use crate::work::Budget;
 
     fn matrix(rows: &[&[(u32, f64)]]) -> Matrix {
         let mut matrix = Matrix::default();
@@ -121,7 +132,10 @@ mod tests {
     #[test]
     fn small_coefficients_stay_as_they_are() {
         let rows = matrix(&[&[(0, 1.0), (1, -3.0)], &[(0, 0.5), (2, 5.0)], &[]]);
-        assert_eq!(exponents(&rows, 3), (vec![0; 3], vec![0; 3]));
+        assert_eq!(
+            exponents(&rows, 3, &mut Budget::unlimited()),
+            (vec![0; 3], vec![0; 3])
+        );
     }
 
     #[test]
@@ -132,7 +146,7 @@ mod tests {
         for i in 0..3 {
             rows.push((0..4).map(|j: i32| (j.unsigned_abs(), entry(i, j))));
         }
-        let (r, c) = exponents(&rows, 4);
+        let (r, c) = exponents(&rows, 4, &mut Budget::unlimited());
         for i in 0..3_i32 {
             for j in 0..4_i32 {
                 let (row, column) = (i.unsigned_abs() as usize, j.unsigned_abs() as usize);
@@ -149,7 +163,7 @@ mod tests {
             &[(0, 5e4), (2, 1e-3)],
             &[(1, 1e-30), (3, 1e30)],
         ]);
-        let (r, c) = exponents(&rows, 4);
+        let (r, c) = exponents(&rows, 4, &mut Budget::unlimited());
         assert!(r.iter().chain(&c).all(|e| e.abs() <= 20));
         // Column 0's largest entry is in [1, 2).
         let largest = (1e6 * power(r[0])).max(5e4 * power(r[1])) * power(c[0]);

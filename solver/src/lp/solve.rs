@@ -57,6 +57,7 @@ enum Verdict {
     Drifted,
     /// Feasible as scaled only.
     Violated,
+    Stopped,
     /// Not a number.
     Broken,
 }
@@ -79,6 +80,9 @@ impl Lp {
     pub(crate) fn solve(&mut self, limits: &LpLimits, budget: &mut Budget) -> LpStatus {
         self.answer.farkas = None;
         self.answer.ray = None;
+        if budget.is_over() {
+            return LpStatus::Stopped;
+        }
         if self.problem.crossed > 0 {
             return LpStatus::Infeasible;
         }
@@ -165,6 +169,7 @@ impl Lp {
             }
             match self.verify(is_refined, run.budget) {
                 Verdict::Good => return LpStatus::Optimal,
+                Verdict::Stopped => return LpStatus::Stopped,
                 Verdict::Broken => return LpStatus::Trouble,
                 Verdict::Drifted => {
                     let (problem, state) = (&self.problem, &mut self.state);
@@ -207,6 +212,10 @@ impl Lp {
         if is_due || is_refined {
             for i in 0..problem.m() {
                 let (indices, values) = problem.rows.get(i);
+                budget.spend_entries(indices.len());
+                if budget.is_over() {
+                    return Verdict::Stopped;
+                }
                 let mut activity = 0.0;
                 for (&j, &a) in indices.iter().zip(values) {
                     activity += a * self.answer.x[j as usize];
@@ -222,7 +231,6 @@ impl Lp {
                     drift = drift.max(error / (1.0 + size));
                 }
             }
-            budget.spend_entries(problem.rows.nonzeros());
             self.state.is_verified = true;
             self.state.unverified = 0;
         }

@@ -15,6 +15,9 @@ use crate::work::Budget;
 /// Position of a variable that is not in the basis.
 pub(super) const NONBASIC: Index = Index::MAX;
 
+/// Entries touched between two looks at the budget.
+const LOOK: usize = 10_000;
+
 /// Shifts are taken back one by one where there is one for at least so many
 /// variables.
 const FEW_SHIFTS: usize = 10;
@@ -491,13 +494,20 @@ impl State {
     /// Basic values from the nonbasic ones.
     pub(super) fn compute_primal(&mut self, problem: &Problem, budget: &mut Budget) {
         self.flips.clear();
-        let mut entries = self.x.len();
+        let mut entries = 0;
         for v in 0..self.x.len() {
             if self.status[v] != VarStatus::Basic && self.x[v] != 0.0 {
                 let x = self.x[v];
                 let flips = &mut self.flips;
                 problem.each(v, |i, a| flips.add(i, a * x));
                 entries += problem.count(v);
+                if entries >= LOOK {
+                    budget.spend_entries(entries);
+                    entries = 0;
+                    if budget.is_over() {
+                        return;
+                    }
+                }
             }
         }
         self.factor.ftran(&mut self.flips, false);
@@ -510,7 +520,7 @@ impl State {
         self.compute_violations();
         self.is_primal_stale = false;
         self.compute_objective();
-        budget.spend_entries(entries);
+        budget.spend_entries(entries + self.x.len());
         self.spend(budget);
     }
 
@@ -567,7 +577,7 @@ impl State {
         }
         self.factor.btran(&mut self.tau);
         let (n, y) = (problem.n(), &self.tau.values);
-        let mut entries = self.d.len();
+        let mut entries = 0;
         for v in 0..self.d.len() {
             if self.status[v] == VarStatus::Basic {
                 self.d[v] = 0.0;
@@ -582,6 +592,13 @@ impl State {
                 }
                 self.d[v] = d;
                 entries += indices.len();
+                if entries >= LOOK {
+                    budget.spend_entries(entries);
+                    entries = 0;
+                    if budget.is_over() {
+                        return;
+                    }
+                }
             } else {
                 self.d[v] = self.cost[v] + y[v - n];
             }
@@ -589,7 +606,7 @@ impl State {
         self.tau.clear();
         self.is_dual_stale = false;
         self.compute_objective();
-        budget.spend_entries(entries);
+        budget.spend_entries(entries + self.x.len());
         self.spend(budget);
     }
 

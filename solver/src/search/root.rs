@@ -165,7 +165,7 @@ impl Tree<'_> {
                 break;
             }
             self.check_debug_cuts(&cuts);
-            self.lp.add_rows(&lp_rows(&cuts));
+            self.lp.add_rows(&lp_rows(&cuts), budget);
             match self.relax(self.current_bound, budget)? {
                 Relaxed::Pruned(bound) => {
                     self.finish(bound);
@@ -173,7 +173,7 @@ impl Tree<'_> {
                 }
                 Relaxed::Unsolved => {
                     // Back to the problem's own rows.
-                    self.drop_cuts(|row, rows| row < rows);
+                    self.drop_cuts(|row, rows| row < rows, budget);
                     break;
                 }
                 Relaxed::Open(bound) => {
@@ -184,7 +184,7 @@ impl Tree<'_> {
             }
             let objective = self.lp.objective();
             if let Some(keep) = self.separation.purge(&self.lp, self.mip.rows(), CUT_AGE) {
-                self.lp.delete_rows(&keep);
+                self.lp.delete_rows(&keep, budget);
             }
             self.commit(budget)?;
             if !control.goes_on(objective, self.lp_cutoff()) {
@@ -197,18 +197,21 @@ impl Tree<'_> {
             Tightened::Unsolved => {}
             Tightened::Solved => {
                 let rows = &self.lp.basis().rows;
-                self.drop_cuts(|row, own| row < own || rows[row] != VarStatus::Basic);
+                self.drop_cuts(
+                    |row, own| row < own || rows[row] != VarStatus::Basic,
+                    budget,
+                );
             }
         }
         Ok(true)
     }
 
     /// Deletes the rows of the LP that `keep` (row, own rows) does not want.
-    fn drop_cuts(&mut self, keep: impl Fn(usize, usize) -> bool) {
+    fn drop_cuts(&mut self, keep: impl Fn(usize, usize) -> bool, budget: &mut Budget) {
         let own = self.mip.rows();
         let keep: Vec<bool> = (0..self.lp.rows()).map(|row| keep(row, own)).collect();
         if keep.contains(&false) {
-            self.lp.delete_rows(&keep);
+            self.lp.delete_rows(&keep, budget);
         }
     }
 

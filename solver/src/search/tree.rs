@@ -123,7 +123,7 @@ impl<'a> Tree<'a> {
         let cliques = Arc::new(Cliques::of(&mip, budget));
         let variable_bounds = VariableBounds::of(&mip, budget);
         let lattice = Lattice::coarser(params.lattice, Lattice::of(&mip));
-        let lp = Lp::new(&mip);
+        let lp = Lp::new(&mip, budget);
         let mut domain = Domain::new(Arc::clone(&mip));
         domain.set_cliques(Arc::clone(&cliques));
         let mut tree = Self {

@@ -113,7 +113,8 @@ struct Singletons {
 }
 
 impl Singletons {
-    fn load(&mut self, m: usize, columns: &dyn BasisColumns) {
+    /// Loads the matrix, or a part of it where the budget is over.
+    fn load(&mut self, m: usize, columns: &dyn BasisColumns, budget: &mut Budget) {
         self.entries.clear();
         self.row_count.clear();
         self.row_count.resize(m, 0);
@@ -128,6 +129,10 @@ impl Singletons {
                     self.row_count[row] += 1;
                 }
             });
+            budget.spend_entries(column.len());
+            if budget.is_over() {
+                return;
+            }
             self.column_count.push(index(column.len()));
             self.entries.push(column.iter().copied());
         }
@@ -211,8 +216,7 @@ impl Factor {
         let m = self.m;
         let mut scratch = std::mem::take(&mut self.scratch);
         self.begin();
-        scratch.singletons.load(m, columns);
-        budget.spend_entries(scratch.singletons.entries.nonzeros());
+        scratch.singletons.load(m, columns, budget);
         let pivots = self.take_singletons(&mut scratch.singletons, budget);
         let mut result = Factored::Ok;
         if budget.is_over() {

@@ -66,7 +66,7 @@ fn netlib() {
         let model = crate::io::read_path(&folder.join(format!("{}.mps.gz", fields[0]))).unwrap();
         let optimum: f64 = fields[6].parse().unwrap();
         let mip = Mip::of(&model);
-        let mut lp = Lp::new(&mip);
+        let mut lp = Lp::new(&mip, &mut Budget::unlimited());
         let start = cpu_ms();
         let mut budget = Budget::unlimited();
         let status = lp.solve(&LpLimits::default(), &mut budget);
@@ -103,7 +103,7 @@ fn no_optimum() {
         let fields: Vec<&str> = line.split(',').collect();
         let model = crate::io::read_path(&folder.join(format!("{}.mps.gz", fields[0]))).unwrap();
         let mip = Mip::of(&model);
-        let mut lp = Lp::new(&mip);
+        let mut lp = Lp::new(&mip, &mut Budget::unlimited());
         let status = lp.solve(&LpLimits::default(), &mut Budget::unlimited());
         println!(
             "{} {status:?} {} iterations, catalogue: {}",

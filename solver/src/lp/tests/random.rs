@@ -265,7 +265,7 @@ fn solved(lp: &mut Lp) -> Result<LpStatus, String> {
 /// The same problem from scratch: same status and, to `compare`, objective. An
 /// absolute tolerance in a row of coefficients 1e-6 allows others.
 fn same_as_cold(lp: &Lp, status: LpStatus, compare: bool) -> Result<(), String> {
-    let mut cold = Lp::new(&held(lp));
+    let mut cold = Lp::new(&held(lp), &mut Budget::unlimited());
     let other = solved(&mut cold).map_err(|e| format!("cold: {e}"))?;
     if other != status {
         return Err(format!("warm {status:?}, cold {other:?}"));
@@ -280,7 +280,7 @@ fn same_as_cold(lp: &Lp, status: LpStatus, compare: bool) -> Result<(), String> 
 /// Solves, then changes things as a search does, solving after each.
 fn exercise(random: &mut Random, family: Family) -> Result<[usize; 3], String> {
     let mip = problem(random, family);
-    let mut lp = Lp::new(&mip);
+    let mut lp = Lp::new(&mip, &mut Budget::unlimited());
     let mut count = [0; 3];
     let status = solved(&mut lp)?;
     count[match status {
@@ -322,15 +322,18 @@ fn exercise(random: &mut Random, family: Family) -> Result<[usize; 3], String> {
                             .then_some((index(j), 1.0 + random.below(3) as f64))
                     })
                     .collect();
-                lp.add_rows(&[LpRow {
-                    terms,
-                    lower: f64::NEG_INFINITY,
-                    upper: random.below(10) as f64,
-                }]);
+                lp.add_rows(
+                    &[LpRow {
+                        terms,
+                        lower: f64::NEG_INFINITY,
+                        upper: random.below(10) as f64,
+                    }],
+                    &mut Budget::unlimited(),
+                );
             }
             4 => {
                 let keep: Vec<bool> = (0..lp.rows()).map(|_| random.chance(80)).collect();
-                lp.delete_rows(&keep);
+                lp.delete_rows(&keep, &mut Budget::unlimited());
             }
             5 => {
                 let terms = (0..lp.rows())

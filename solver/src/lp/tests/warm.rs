@@ -37,7 +37,7 @@ fn dive(name: &str, mip: &Mip, root: &Lp, bits: u64, depth: usize, ms: &mut f64)
         let clock = cpu_ms();
         let status = solve(&mut lp);
         *ms += cpu_ms() - clock;
-        let mut fresh = Lp::new(mip);
+        let mut fresh = Lp::new(mip, &mut Budget::unlimited());
         for j in 0..mip.columns() {
             fresh.set_col_bounds(j, lp.col_lower()[j], lp.col_upper()[j]);
         }
@@ -76,7 +76,7 @@ fn warm_starts_agree_with_cold_ones() {
     for name in names.split(' ') {
         let model = crate::io::read_path(&folder.join(format!("{name}.mps.gz"))).unwrap();
         let mip = Mip::of(&model);
-        let mut root = Lp::new(&mip);
+        let mut root = Lp::new(&mip, &mut Budget::unlimited());
         assert_eq!(solve(&mut root), LpStatus::Optimal);
         let (mut iterations, mut ms) = (0, 0.0);
         for dive_at in 0..8_u64 {
