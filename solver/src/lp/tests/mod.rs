@@ -123,3 +123,86 @@ fn no_optimum() {
     }
     assert!(bad.is_empty(), "{bad:?}");
 }
+
+/// min -x_0 - ... - x_39, x_j + x_(j+1) + x_(j+2) <= 1, 0 <= x <= 1.
+fn chain() -> Lp {
+    let n = 40;
+    let mut mip = Mip {
+        cost: vec![-1.0; n],
+        lower: vec![0.0; n],
+        upper: vec![1.0; n],
+        integer: vec![false; n],
+        ..Mip::default()
+    };
+    for j in 0..n as u32 - 2 {
+        let terms = [(j, 1.0), (j + 1, 1.0), (j + 2, 1.0)];
+        mip.push_row(terms, f64::NEG_INFINITY, 1.0);
+    }
+    mip.finish();
+    Lp::new(&mip, &mut Budget::unlimited())
+}
+
+#[test]
+fn limits_hold_within_a_solve() {
+    // Every third column is one, and the two ends: 14.
+    let mut lp = chain();
+    let mut budget = Budget::unlimited();
+    let all = LpLimits::default();
+    assert_eq!(lp.solve(&all, &mut budget), LpStatus::Optimal);
+    assert!((lp.objective() + 14.0).abs() < 1e-6, "{}", lp.objective());
+    assert!(lp.iterations() > 5, "{}", lp.iterations());
+    assert_eq!(budget.iterations(), lp.iterations());
+
+    let mut lp = chain();
+    let few = LpLimits {
+        iterations: 3,
+        ..LpLimits::default()
+    };
+    assert_eq!(lp.solve(&few, &mut budget), LpStatus::IterationLimit);
+    assert_eq!(lp.iterations(), 3);
+    assert_eq!(lp.solve(&all, &mut budget), LpStatus::Optimal);
+    assert!((lp.objective() + 14.0).abs() < 1e-6, "{}", lp.objective());
+
+    let mut lp = chain();
+    let none = LpLimits {
+        ticks: 0,
+        ..LpLimits::default()
+    };
+    assert_eq!(lp.solve(&none, &mut budget), LpStatus::IterationLimit);
+    assert_eq!(lp.iterations(), 0);
+
+    let mut lp = chain();
+    let mut budget = Budget::unlimited().with_iterations(3);
+    assert_eq!(lp.solve(&all, &mut budget), LpStatus::Stopped);
+    assert!(budget.is_out_of_iterations());
+    assert_eq!(budget.iterations(), 3);
+    assert_eq!(lp.solve(&all, &mut budget), LpStatus::Stopped);
+}
+
+#[test]
+fn rollback_brings_back_what_was_kept() {
+    let mut lp = chain();
+    let mut budget = Budget::unlimited();
+    let limits = LpLimits::default();
+    assert_eq!(lp.solve(&limits, &mut budget), LpStatus::Optimal);
+    let (x, basis, kept) = (lp.x().to_vec(), lp.basis(), lp.checkpoint());
+    for j in 0..40 {
+        for value in [0.0, 1.0] {
+            lp.set_col_bounds(j, value, value);
+            // Fixed and freed again: its reduced cost was not kept up.
+            lp.set_col_bounds((j + 1) % 40, 0.0, 0.0);
+            assert_eq!(lp.solve(&limits, &mut budget), LpStatus::Optimal);
+            let fixed = lp.objective();
+            lp.set_col_bounds((j + 1) % 40, 0.0, 1.0);
+            assert_eq!(lp.solve(&limits, &mut budget), LpStatus::Optimal);
+            assert!(lp.objective() <= fixed + 1e-7);
+            // One column of 40 at a bound costs one third of a pattern at most.
+            assert!(lp.objective() <= -13.0 + 1e-6, "{}", lp.objective());
+            lp.rollback(&kept);
+            assert_eq!(lp.x(), x);
+            assert_eq!(lp.basis(), basis);
+        }
+    }
+    assert_eq!(lp.solve(&limits, &mut budget), LpStatus::Optimal);
+    assert_eq!(lp.x(), x);
+}
