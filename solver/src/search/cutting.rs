@@ -171,7 +171,7 @@ impl Tree<'_> {
                 break;
             }
             self.check_debug_cuts(&cuts);
-            self.lp.add_rows(&lp_rows(&cuts));
+            self.lp.add_rows(&lp_rows(&cuts), budget);
             self.cutting.added(self.lp.rows() - self.mip.rows());
             let last = bound;
             ending = self.relax(bound, budget)?;
@@ -187,7 +187,7 @@ impl Tree<'_> {
             && let Some(keep) = self.separation.purge(&self.lp, self.mip.rows(), AGE)
         {
             self.cutting.deleted(&keep[self.mip.rows()..]);
-            self.lp.delete_rows(&keep);
+            self.lp.delete_rows(&keep, budget);
             // Solved again at once, from an optimal basis.
             ending = self.relax(bound, budget)?;
         }
