@@ -98,6 +98,22 @@ pub enum Refusal {
     Objective,
 }
 
+impl Refusal {
+    /// The name in `model` of the column or row that is meant; none where
+    /// there is none.
+    #[must_use]
+    pub fn name<'a>(&self, model: &'a Model) -> Option<&'a str> {
+        let name = match *self {
+            Self::NotFinite { column, .. }
+            | Self::Fractional { column, .. }
+            | Self::Bound { column, .. } => &model.columns().get(column)?.name,
+            Self::Row { row, .. } => &model.rows().get(row)?.name,
+            _ => return None,
+        };
+        (!name.is_empty()).then_some(name)
+    }
+}
+
 /// Checks `candidate` against the caller's model.
 ///
 /// # Errors

@@ -1,4 +1,32 @@
 //! branchcut: a MIP solver with hard time budgets and MIP-gap guardrails.
+//!
+//! A [`Model`] is built row by row ([`Model::add_row`]), from triplets
+//! ([`Model::from_triplets`]) or from a file ([`io::read_path`]); [`Options`]
+//! say when to stop and what to use; [`solve`] gives an [`Outcome`] with the
+//! best point, a valid bound and why it ended. [`solve_with`] tells an
+//! [`Observer`] of each improvement and asks it whether to stop.
+//!
+//! ```
+//! use std::time::Duration;
+//! use branchcut::{Column, Model, Options, Row, Sense, Status, solve};
+//!
+//! // max 8a + 11b + 6c + 4d,  5a + 7b + 4c + 3d <= 14,  each 0 or 1
+//! let mut model = Model::new(Sense::Maximize);
+//! let mut weights = vec![];
+//! for (worth, weight) in [(8.0, 5.0), (11.0, 7.0), (6.0, 4.0), (4.0, 3.0)] {
+//!     weights.push((model.add_column(Column::binary(worth))?, weight));
+//! }
+//! model.add_row(Row {
+//!     coefficients: weights,
+//!     ..Row::at_most(14.0)
+//! })?;
+//! let options = Options::default().with_time_limit(Duration::from_secs(10));
+//! let outcome = solve(&model, &options);
+//! assert_eq!(outcome.status, Status::Optimal);
+//! assert_eq!(outcome.point, Some(vec![0.0, 1.0, 1.0, 1.0]));
+//! assert_eq!((outcome.objective, outcome.bound), (Some(21.0), Some(21.0)));
+//! # Ok::<(), branchcut::ModelError>(())
+//! ```
 #![forbid(unsafe_code)]
 #![allow(
     dead_code,
@@ -30,6 +58,7 @@ mod symmetry;
 mod tally;
 mod technique;
 pub mod tol;
+mod triplets;
 mod work;
 
 pub use model::{Column, Model, ModelError, Row, Sense};

@@ -4,7 +4,6 @@
 //! subject to            lower_i <= sum_j a_ij x_j <= upper_i   for each row i
 //!                       lower_j <= x_j <= upper_j              for each column j
 //!                       x_j integer                            for j marked integer
-
 //!
 //! A model is handed to a worker thread that may outlive the call that started
 //! it (an engine that cannot be stopped in time is left behind), so columns
@@ -66,6 +65,7 @@ pub struct Model {
 
 /// A column or row that cannot be part of a model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// A coefficient or cost is NaN or infinite.
     #[error("{place} '{name}': {value} is not a finite number")]
@@ -87,6 +87,16 @@ pub enum ModelError {
         place: &'static str,
         /// Its name.
         name: String,
+    },
+    /// A triplet names a row that does not exist.
+    #[error("a coefficient of column {column} is in row {row}, but there are {rows} rows")]
+    NoSuchRow {
+        /// The row index.
+        row: usize,
+        /// The column index.
+        column: usize,
+        /// How many rows there are.
+        rows: usize,
     },
     /// A row names a column that does not exist.
     #[error("row '{row}' names column {column}, but there are {columns}")]

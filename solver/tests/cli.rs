@@ -263,11 +263,8 @@ fn wrong_usage_exits_with_two() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// A model that microlp does not solve in minutes ends with its limit. The
-/// margin is for the start of the process on a busy machine.
-#[test]
-fn the_process_ends_with_its_limit() {
-    let folder = Folder::new("limit");
+/// Ten rows over 120 binaries, which take minutes.
+fn hard() -> String {
     let mut lp = String::from("max\n");
     let term = |row: usize, column: usize| 5 + (row * 37 + column * column * 11 + column * 7) % 95;
     let row = |row: usize| -> String {
@@ -285,7 +282,15 @@ fn the_process_ends_with_its_limit() {
         lp.push_str(&format!(" x{column}\n"));
     }
     lp.push_str("end\n");
-    let file = folder.file("hard.lp", &lp);
+    lp
+}
+
+/// A model that is not solved in minutes ends with its limit. The
+/// margin is for the start of the process on a busy machine.
+#[test]
+fn the_process_ends_with_its_limit() {
+    let folder = Folder::new("limit");
+    let file = folder.file("hard.lp", &hard());
     let before = Instant::now();
     let value = json(&branchcut(
         &["--json", "--gap", "0", "--time-limit", "0.3s"],
@@ -296,4 +301,145 @@ fn the_process_ends_with_its_limit() {
     assert!(value["elapsed_s"].as_f64().unwrap() >= 0.3);
     assert!(elapsed < Duration::from_millis(800), "{elapsed:?}");
     assert!(value["gap"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn verbose_json_tells_what_the_techniques_did() {
+    let folder = Folder::new("verbose");
+    let file = folder.file("knapsack.lp", KNAPSACK);
+    let output = branchcut(&["--json", "-v"], &file);
+    let value: serde_json::Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    let deeds = value["techniques"].as_array().unwrap();
+    assert!(deeds.iter().any(|deed| deed["technique"] == "presolve"));
+    for deed in deeds {
+        let mut keys: Vec<&str> = deed
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        keys.sort_unstable();
+        assert_eq!(
+            keys,
+            ["calls", "found", "kind", "technique", "ticks", "used"]
+        );
+        for key in ["calls", "found", "used", "ticks"] {
+            assert!(deed[key].is_u64(), "{deed}");
+        }
+    }
+    let human = text(&branchcut(&["-v"], &file).stdout);
+    assert!(human.contains("\ntechnique "), "{human}");
+    assert!(human.contains("\npresolve "), "{human}");
+    // Without a presolve there is none to tell of.
+    let plain = text(&branchcut(&["-v", "--disable", "all"], &file).stdout);
+    assert!(!plain.contains("\npresolve "), "{plain}");
+}
+
+/// The types of the contract: a null only where a value may not exist.
+#[test]
+fn json_values_have_the_types_of_the_contract() {
+    let folder = Folder::new("types");
+    let cases = [
+        (KNAPSACK, true),
+        ("min\n x\nst\n x >= 3\nbin\n x\nend\n", false),
+        ("max\n x\nst\n x - y <= 3\nend\n", false),
+    ];
+    for (model, has_point) in cases {
+        let value = json(&branchcut(&["--json"], &folder.file("model.lp", model)));
+        assert!(value["status"].is_string());
+        assert!(value["nodes"].is_u64() && value["lp_iterations"].is_u64());
+        assert!(value["elapsed_s"].is_f64());
+        assert_eq!(value["checked"], has_point);
+        for key in ["objective", "gap", "bound", "first_incumbent_s"] {
+            assert_eq!(value[key].is_f64(), has_point, "{key}: {value}");
+            assert_eq!(value[key].is_null(), !has_point, "{key}: {value}");
+        }
+    }
+}
+
+#[test]
+fn a_start_point_is_used_where_it_is_feasible() {
+    let folder = Folder::new("start");
+    let file = folder.file("knapsack.lp", KNAPSACK);
+    // a and b weigh 12 of 14 and are worth 19, which is the best known at work 0.
+    let good = folder.file("good.sol", "=obj= 119\na 1\nb 1\n");
+    let arguments = |start: &Path| {
+        ["--json", "--work", "0", "--start"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([start.to_str().unwrap().to_owned()])
+            .collect::<Vec<String>>()
+    };
+    let run = |start: &Path| {
+        let arguments = arguments(start);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        branchcut(&arguments, &file)
+    };
+    assert_eq!(json(&run(&good))["objective"], 119.0);
+    // A solve from it ends at the optimum all the same.
+    let output = branchcut(&["--json", "--start", good.to_str().unwrap()], &file);
+    assert_eq!(json(&output)["objective"], 121.0);
+    // Too heavy: ignored, and the log says why.
+    let heavy = folder.file("heavy.sol", "a 1\nb 1\nc 1\n");
+    assert!(json(&run(&heavy))["objective"].is_null());
+    let output = branchcut(&["--start", heavy.to_str().unwrap()], &file);
+    let out = text(&output.stdout);
+    assert!(out.contains("start      refused: "), "{out}");
+    assert!(out.contains("by 2e0 ('weight')"), "{out}");
+    assert!(out.contains("objective   121"), "{out}");
+    // Not readable: no solve.
+    let strange = folder.file("strange.sol", "a 1\nq 1\n");
+    let output = run(&strange);
+    assert_eq!(output.status.code(), Some(3));
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("strange.sol: line 2: section solution: found 'q'"),
+        "{error}"
+    );
+    // What the solver wrote is read back.
+    let own = folder.0.join("own.sol");
+    let _ = branchcut(&["--json", "--solution", own.to_str().unwrap()], &file);
+    assert_eq!(json(&run(&own))["objective"], 121.0);
+}
+
+/// Ctrl-C: the best answer so far, with exit code 0.
+#[test]
+fn an_interrupt_gives_the_best_answer_so_far() {
+    use std::io::Read as _;
+    use std::process::Stdio;
+    let folder = Folder::new("interrupt");
+    let file = folder.file("hard.lp", &hard());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_branchcut"))
+        .arg(&file)
+        .args(["--json", "--gap", "0", "--time-limit", "60s"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Long enough for the process to start and find a point.
+    std::thread::sleep(Duration::from_millis(700));
+    let before = Instant::now();
+    let interrupted = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    let status = child.wait().unwrap();
+    assert!(
+        before.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        before.elapsed()
+    );
+    let mut out = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut out)
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(value["status"], "interrupted");
+    assert_eq!(value["checked"], true);
+    assert!(value["bound"].as_f64().unwrap() >= value["objective"].as_f64().unwrap());
 }

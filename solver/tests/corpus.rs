@@ -112,6 +112,11 @@ fn contradictions(model: &Model, outcome: &Outcome, optimum: f64) -> Vec<String>
     found
 }
 
+/// Seconds for a linear program and for an instance of the smoke tier: far more
+/// than the slowest takes by itself, for a debug build on a busy machine.
+const LINEAR_S: u64 = 120;
+const SMOKE_S: u64 = 120;
+
 fn solve_for(model: &Model, seconds: u64) -> Outcome {
     let options = Options::default().with_time_limit(Duration::from_secs(seconds));
     solve(model, &options)
@@ -231,15 +236,14 @@ fn netlib_is_solved() {
     let mut solved = 0;
     for known in references(&folder) {
         let model = read(&folder, &known.name);
-        let is_slow = SLOW.contains(&known.name.as_str());
-        let outcome = solve_for(&model, if is_slow { 1 } else { 60 });
+        let outcome = solve_for(&model, LINEAR_S);
         for what in contradictions(&model, &outcome, known.optimum()) {
             wrong.push(format!("{}: {what}", known.name));
         }
-        solved += usize::from(!is_slow && outcome.status == Status::Optimal);
+        solved += usize::from(outcome.status == Status::Optimal);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(solved, 59);
+    assert_eq!(solved, references(&folder).len());
 }
 
 #[test]
@@ -263,17 +267,9 @@ fn models_without_an_optimum_are_called_so() {
     }
 }
 
-/// Models that microlp takes too long over for a test: 10 s (the first two,
-/// linear) to more than 30 s. They get a second, and what they answer then must
-/// not contradict the optimum.
-const SLOW: [&str; 6] = [
-    "d2q06c",
-    "greenbea",
-    "bell3a",
-    "p0548",
-    "sp150x300d",
-    "vpm1",
-];
+/// Not solved in 20 s by a release build: what is claimed after a few seconds
+/// must not contradict the optimum.
+const UNSOLVED: [&str; 1] = ["bell3a"];
 
 #[test]
 fn the_smoke_tier_is_solved() {
@@ -290,12 +286,12 @@ fn the_smoke_tier_is_solved() {
             continue;
         }
         let model = read(&corpus, &known.name);
-        let is_slow = SLOW.contains(&known.name.as_str());
-        let outcome = solve_for(&model, if is_slow { 1 } else { 30 });
+        let is_hard = UNSOLVED.contains(&known.name.as_str());
+        let outcome = solve_for(&model, if is_hard { 5 } else { SMOKE_S });
         for what in contradictions(&model, &outcome, known.optimum()) {
             wrong.push(format!("{}: {what}", known.name));
         }
-        if !is_slow && outcome.status != Status::Optimal {
+        if !is_hard && outcome.status != Status::Optimal {
             wrong.push(format!("{}: not solved", known.name));
         }
     }

@@ -11,6 +11,7 @@
 //! * rounding                1       0        154          8312.57            14322    41.96     0.02
 //! ```
 //!
+//! A restart at the root shows the sizes of what is left, as `restarted`.
 //! A line with `*` is a better point, with what found it. Lines between, at
 //! most one a second, are for a terminal alone.
 
@@ -31,6 +32,7 @@ pub(super) struct Log {
     sense: Sense,
     lines: usize,
     last: Duration,
+    is_presolved: bool,
 }
 
 const HEAD: &str = "
@@ -43,6 +45,7 @@ impl Log {
             sense,
             lines: 0,
             last: Duration::ZERO,
+            is_presolved: false,
         }
     }
 
@@ -50,11 +53,14 @@ impl Log {
     pub(super) fn event(&mut self, event: &LogEvent) -> Option<String> {
         match event {
             LogEvent::StartRefused { reason } => Some(format!("start      refused: {reason}")),
-            LogEvent::Presolved { size, at } => Some(format!(
-                "presolved  {}, {:.2} s",
-                sizes(size),
-                at.elapsed.as_secs_f64()
-            )),
+            LogEvent::Presolved { size, at } => {
+                let word = match std::mem::replace(&mut self.is_presolved, true) {
+                    false => "presolved",
+                    true => "restarted",
+                };
+                let seconds = at.elapsed.as_secs_f64();
+                Some(format!("{word}  {}, {seconds:.2} s", sizes(size)))
+            }
             LogEvent::Root { at } => Some(self.line(' ', "root", at)),
             LogEvent::Incumbent { source, at, .. } => Some(self.line('*', source, at)),
             LogEvent::Bound { at, .. } | LogEvent::Progress { at } => {
@@ -157,7 +163,10 @@ pub(super) fn header(file: &Path, model: &Model, options: &Options) -> String {
     if let Some(bytes) = options.memory_limit {
         limits.push(format!("memory {} MiB", bytes >> 20));
     }
-    limits.push(format!("gap {} %", 100.0 * options.gap_relative));
+    limits.push(format!(
+        "gap {} %",
+        value(Some(100.0 * options.gap_relative))
+    ));
     format!(
         "branchcut {}\nmodel      {}: {sense}, {}\nlimits     {}",
         env!("CARGO_PKG_VERSION"),

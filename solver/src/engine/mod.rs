@@ -278,9 +278,11 @@ impl Run<'_> {
                 Some(checked)
             }
             Err(refusal) => {
-                self.emit(LogEvent::StartRefused {
-                    reason: refusal.to_string(),
-                });
+                let reason = match refusal.name(model) {
+                    Some(name) => format!("{refusal} ('{}')", name.escape_debug()),
+                    None => refusal.to_string(),
+                };
+                self.emit(LogEvent::StartRefused { reason });
                 None
             }
         }

@@ -261,7 +261,7 @@ impl State<'_> {
         // may be off by the tolerance; in steps:
         let misfit = self.misfit(row, step);
         let room = ((tol::FEASIBILITY + misfit) / step).max(MULTIPLE);
-        if !(room <= 0.1) {
+        if room.is_nan() || room > 0.1 {
             return Ok(());
         }
         let (lower, upper) = (self.row_lower[i], self.row_upper[i]);

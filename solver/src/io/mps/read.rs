@@ -322,7 +322,8 @@ impl Reader {
         if known == name {
             return Ok(());
         }
-        let expected = format!("the set '{known}' (a second set is not supported)");
+        let known = super::super::shown(known.as_bytes());
+        let expected = format!("the set {known} (a second set is not supported)");
         Err(self.fault(name, expected))
     }
 
