@@ -83,10 +83,10 @@ fn run(model: &Model, limit: Duration, instance: usize) -> Option<Late> {
     })
 }
 
-/// The smallest value that a share `part` of `values` does not exceed.
-fn quantile(values: &mut [f64], part: f64) -> f64 {
+/// The smallest value that `percent` of `values` do not exceed.
+fn quantile(values: &mut [f64], percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
-    let at = (part * values.len() as f64).ceil() as usize;
+    let at = (percent * values.len()).div_ceil(100);
     values.get(at.saturating_sub(1)).copied().unwrap_or(0.0)
 }
 
@@ -124,12 +124,12 @@ fn main() {
         println!(
             "| {limit} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {} |",
             late.len(),
-            quantile(&mut all(|late| late.wall), 0.5),
-            quantile(&mut all(|late| late.wall), 0.99),
-            quantile(&mut all(|late| late.wall), 1.0),
-            quantile(&mut all(|late| late.cpu), 1.0),
-            quantile(&mut all(|late| late.behind), 0.99),
-            quantile(&mut all(|late| late.behind), 1.0),
+            quantile(&mut all(|late| late.wall), 50),
+            quantile(&mut all(|late| late.wall), 99),
+            quantile(&mut all(|late| late.wall), 100),
+            quantile(&mut all(|late| late.cpu), 100),
+            quantile(&mut all(|late| late.behind), 99),
+            quantile(&mut all(|late| late.behind), 100),
             latest.map_or("-", |late| instances[late.instance].0.as_str()),
         );
     }
