@@ -9,6 +9,9 @@
 /// Share of the gap (or of the gain so far) that a round must close.
 const LEAST_SHARE: f64 = 0.01;
 
+/// Share of the gap below which the gain of all rounds so far is little.
+const LEAST_GAIN: f64 = 0.1;
+
 /// Relative to the objective: gains below this are round-off.
 const ROUND_OFF: f64 = 1e-9;
 
@@ -43,8 +46,15 @@ impl LoopControl {
     /// incumbent's, infinite if there is none.
     pub(crate) fn goes_on(&mut self, objective: f64, cutoff: f64) -> bool {
         self.rounds += 1;
-        // A poor incumbent says nothing of what is left to gain.
-        let base = (cutoff - self.last).min(self.last - self.first);
+        // A poor incumbent says nothing of what is left to gain; neither do the
+        // first rounds where they gained little.
+        let gap = cutoff - self.last;
+        let gained = self.last - self.first;
+        let base = if gap.is_finite() {
+            gap.min(gained.max(LEAST_GAIN * gap))
+        } else {
+            gained
+        };
         let gain = objective - self.last;
         let least = LEAST_SHARE * base.max(0.0) + ROUND_OFF * objective.abs().max(1.0);
         if gain > least {

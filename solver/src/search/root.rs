@@ -19,6 +19,11 @@ const RESTART_SHARE: f64 = 0.2;
 /// Solves for which a cut may be idle before it goes.
 const CUT_AGE: u32 = 3;
 
+/// Ticks of all rounds of cuts: at most so many times those of the root
+/// relaxation, above a fifth of a second.
+const ROUNDS_TIMES: u64 = 10;
+const ROUNDS_TICKS: u64 = 40_000_000;
+
 /// How often in a row the root's bounds are tightened.
 const TIGHTENINGS: u32 = 5;
 
@@ -133,6 +138,9 @@ impl Tree<'_> {
                 .map(|rooted| rooted != Tightened::Empty);
         }
         let mut control = LoopControl::new(self.lp.objective());
+        // A tree that was started over was separated before.
+        let end = budget.ticks()
+            + (ROUNDS_TICKS + ROUNDS_TIMES * self.root_ticks) / u64::from(1 + self.carry.restarts);
         loop {
             match self.tighten_root(budget)? {
                 Tightened::Empty => return Ok(false),
@@ -187,7 +195,7 @@ impl Tree<'_> {
                 self.lp.delete_rows(&keep, budget);
             }
             self.commit(budget)?;
-            if !control.goes_on(objective, self.lp_cutoff()) {
+            if !control.goes_on(objective, self.lp_cutoff()) || budget.ticks() > end {
                 break;
             }
         }
