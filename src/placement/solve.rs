@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use branchcut::{Model, Options, Outcome, StopFlag};
+use branchcut::{Model, Options, Outcome, StopFlag, Technique};
 
 use super::aggregated::{Aggregated, shares_once};
 use super::cells::Cell;
@@ -35,6 +35,16 @@ const PROVED: f64 = 1e-6;
 
 /// Most columns x of a thread-level model that is worth building.
 const NAIVE_COLUMNS: usize = 4096;
+
+/// Cuts that take longer on these models than the nodes they save: with them
+/// most solves of usual hosts take several times as long.
+const IDLE_SEPARATORS: [Technique; 5] = [
+    Technique::Gomory,
+    Technique::Cmir,
+    Technique::KnapsackCover,
+    Technique::FlowCover,
+    Technique::ZeroHalf,
+];
 
 /// How a solve ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +190,12 @@ impl<'a> Prepared<'a> {
             start,
         } = self;
         let mut bound = lower_bound(problem).max(0);
+        let mut techniques = Options::default().techniques;
+        for separator in IDLE_SEPARATORS {
+            techniques = techniques.without(separator);
+        }
         let options = Options::default()
+            .with_techniques(techniques)
             .with_time_limit(time_left)
             .with_work_limit(settings.work_limit)
             .with_gap_relative(settings.gap_stop)
