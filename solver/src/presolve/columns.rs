@@ -23,11 +23,12 @@ use crate::technique::Technique;
 use crate::tol;
 
 use super::Count;
+use super::arithmetic::{least, most};
 use super::integers::is_multiple;
 use super::lines::Entry;
 use super::postsolve::Slack;
 use super::rows::common_divisor;
-use super::state::{State, Step, Stop, least, most, slack};
+use super::state::{State, Step, Stop, slack};
 
 /// A slack's coefficient must be at least this share of its row's largest.
 const LEAST_SLACK: f64 = 1e-4;
@@ -191,7 +192,7 @@ impl State<'_> {
             if !is_multiple || row.iter().any(|&(k, _)| !self.integer[k as usize]) {
                 return Ok(());
             }
-            let misfit = self.misfit(row, a.abs());
+            let misfit = self.misfit(row, a.abs()) + self.row_error[i];
             let room = (tol::FEASIBILITY + misfit) / a.abs();
             if !(misfit <= tol::BOUND_SAFETY && room <= LARGEST_ROOM) {
                 return Ok(());
@@ -245,8 +246,9 @@ impl State<'_> {
             Count::Slack
         });
         self.kill_column(j, 0.0)?;
-        self.row_lower[i] = lower - most(a, low, high);
-        self.row_upper[i] = upper - least(a, low, high);
+        self.row_lower[i] = lower;
+        self.row_upper[i] = upper;
+        self.set_sides(i, self.sides(i).widened(a, low, high));
         self.touch_row(i);
         self.touch_columns_of(i)
     }
@@ -297,13 +299,13 @@ impl State<'_> {
         let (lower, upper) = (self.lower[j], self.upper[j]);
         if down == (a > 0.0) {
             // a x as small as it may be: L - t, or the bound.
-            let side = self.row_lower[i];
+            let side = self.lower_side(i);
             let end = least(a, lower, upper);
             side.is_finite()
                 && (end == f64::NEG_INFINITY
                     || side - activity.most_without(most(a, lower, upper)) >= end - slack(end))
         } else {
-            let side = self.row_upper[i];
+            let side = self.upper_side(i);
             let end = most(a, lower, upper);
             side.is_finite()
                 && (end == f64::INFINITY

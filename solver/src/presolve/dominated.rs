@@ -20,8 +20,9 @@
 use crate::sparse::Index;
 
 use super::Count;
+use super::arithmetic::{least, most};
 use super::lines::Entry;
-use super::state::{State, Step, least, most, slack};
+use super::state::{State, Step, slack};
 
 /// Ticks for each entry of the problem, at most, and in all.
 const TICKS_PER_ENTRY: u64 = 15;

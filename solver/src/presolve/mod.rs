@@ -11,6 +11,7 @@
 //! optimal points, never all of them. Restoring keeps feasibility within the
 //! tolerances and the objective. Sources are named with each technique.
 
+mod arithmetic;
 mod cliques;
 mod columns;
 mod dominated;

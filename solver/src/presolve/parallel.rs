@@ -134,10 +134,13 @@ fn merge_rows(state: &mut State<'_>, p: usize, q: usize, scale: f64) -> Step {
     if scale < 0.0 {
         std::mem::swap(&mut lower, &mut upper);
     }
+    let side = |side: f64| if side.is_finite() { side.abs() } else { 0.0 };
+    let round_off = f64::EPSILON * side(lower).max(side(upper));
+    let error = state.row_error[p].max(state.row_error[q] / scale.abs() + round_off);
     lower = lower.max(state.row_lower[p]);
     upper = upper.min(state.row_upper[p]);
     if lower > upper {
-        if lower - upper > violation(upper) {
+        if lower - upper > violation(upper) + 2.0 * error {
             return Err(Stop::Infeasible);
         }
         let middle = lower + (upper - lower) / 2.0;
@@ -146,6 +149,7 @@ fn merge_rows(state: &mut State<'_>, p: usize, q: usize, scale: f64) -> Step {
     state.log.add(Count::ParallelRow);
     state.row_lower[p] = lower;
     state.row_upper[p] = upper;
+    state.row_error[p] = error;
     state.kill_row(q)?;
     state.row_queue.add(p);
     Ok(())

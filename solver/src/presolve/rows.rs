@@ -21,8 +21,9 @@ use crate::technique::Technique;
 use crate::tol;
 
 use super::Count;
+use super::arithmetic::{least, most};
 use super::lines::Entry;
-use super::state::{State, Step, Stop, least, most, slack, violation};
+use super::state::{State, Step, Stop, slack, violation};
 
 /// A row singleton with a smaller coefficient stays a row: as a bound its
 /// tolerance would be another.
@@ -37,8 +38,14 @@ const LEAST_GAP: f64 = 1e-4;
 /// A coefficient must shrink by this share to be worth the change.
 const LEAST_SHRINKAGE: f64 = 1e-3;
 
+/// Less than a step of an integer column: no choice.
+const LARGEST_CHOICE: f64 = 0.5;
+
 /// Relative: how close to a multiple of another must a coefficient be?
 const MULTIPLE: f64 = 1e-9;
+
+/// Roundings of moving a coefficient to the side, at most.
+const ROUNDINGS: f64 = 4.0;
 
 /// Largest multiple of the common divisor among coefficients.
 const LARGEST_MULTIPLE: f64 = 1e6;
@@ -74,7 +81,7 @@ impl State<'_> {
     fn trivial_row(&mut self, i: usize, row: &[Entry]) -> Step<Left> {
         let (lower, upper) = (self.row_lower[i], self.row_upper[i]);
         if lower > upper {
-            if lower - upper > violation(upper) {
+            if lower - upper > violation(upper) + 2.0 * self.row_error[i] {
                 return Err(Stop::Infeasible);
             }
             let middle = lower + (upper - lower) / 2.0;
@@ -82,8 +89,8 @@ impl State<'_> {
         }
         match *row {
             [] => {
-                // The terms that were moved to the side had their own size.
-                if lower > tol::FEASIBILITY || upper < -tol::FEASIBILITY {
+                let off = tol::FEASIBILITY + self.row_error[i];
+                if lower > off || upper < -off {
                     return Err(Stop::Infeasible);
                 }
                 self.log.add(Count::EmptyRow);
@@ -92,6 +99,12 @@ impl State<'_> {
             }
             [(j, a)] if a.abs() >= LEAST_SINGLETON => {
                 let j = j as usize;
+                // What the sides may be off is given away where it is visible.
+                let (lower, upper) = if self.row_error[i] > tol::BOUND_SAFETY * a.abs() {
+                    (self.lower_side(i), self.upper_side(i))
+                } else {
+                    (lower, upper)
+                };
                 let (low, high) = if a > 0.0 {
                     (lower / a, upper / a)
                 } else {
@@ -112,11 +125,18 @@ impl State<'_> {
         let activity = self.activity(i);
         let (low, high) = (activity.least(), activity.most());
         let (lower, upper) = (self.row_lower[i], self.row_upper[i]);
-        if low > upper + violation(upper) || high < lower - violation(lower) {
+        let error = self.row_error[i];
+        if low > upper + violation(upper) + error || high < lower - violation(lower) - error {
             return Err(Stop::Infeasible);
         }
         let forced_high = high <= lower + slack(lower);
-        if forced_high || low >= upper - slack(upper) {
+        let forced_low = low >= upper - slack(upper);
+        let room = if forced_high {
+            high - lower
+        } else {
+            upper - low
+        };
+        if (forced_high || forced_low) && self.is_forced(row, room.max(0.0) + error, forced_high) {
             self.log.add(Count::ForcingRow);
             self.kill_row(i)?;
             for &(j, a) in row {
@@ -154,6 +174,25 @@ impl State<'_> {
         Ok(Left::Row)
     }
 
+    /// Whether a row within `room` of its greatest (or least) activity leaves
+    /// its columns no choice that counts.
+    fn is_forced(&self, row: &[Entry], room: f64, high: bool) -> bool {
+        row.iter().all(|&(j, a)| {
+            let j = j as usize;
+            let end = if (a > 0.0) == high {
+                self.upper[j]
+            } else {
+                self.lower[j]
+            };
+            let choice = if self.integer[j] {
+                LARGEST_CHOICE
+            } else {
+                slack(end)
+            };
+            self.is_fixed(j) || room <= choice * a.abs()
+        })
+    }
+
     /// Bounds of integer columns that the row implies.
     fn tighten_bounds(&mut self, i: usize, row: &[Entry]) -> Step {
         let largest = row.iter().fold(0.0_f64, |most, &(_, a)| most.max(a.abs()));
@@ -164,7 +203,7 @@ impl State<'_> {
             }
             // Fresh for each column: an earlier bound may have helped.
             let activity = self.activity(i);
-            let (lower, upper) = (self.row_lower[i], self.row_upper[i]);
+            let (lower, upper) = (self.lower_side(i), self.upper_side(i));
             let own_least = least(a, self.lower[j], self.upper[j]);
             let own_most = most(a, self.lower[j], self.upper[j]);
             // a x <= room, a x >= need.
@@ -202,11 +241,15 @@ impl State<'_> {
         } else {
             -activity.least()
         };
-        let gap = high - side;
+        let error = self.row_error[i];
+        // Too large a gap tightens less.
+        let gap = high - side + error;
         let largest = row.iter().fold(0.0_f64, |most, &(_, a)| most.max(a.abs()));
         if !gap.is_finite() || gap < LEAST_GAP * largest.max(1.0) {
             return Ok(());
         }
+        // What rounding may take from the side, given back at the end.
+        let mut lost = 0.0;
         let mut side = side;
         let mut changed = false;
         for &(j, a) in row {
@@ -221,12 +264,19 @@ impl State<'_> {
             } else {
                 self.lower[j]
             };
+            if a.fract() != 0.0 || end.fract() != 0.0 || new.fract() != 0.0 || side.fract() != 0.0 {
+                lost += ROUNDINGS * f64::EPSILON * ((a * end).abs() + side.abs());
+                if lost > tol::BOUND_SAFETY {
+                    break;
+                }
+            }
             side -= (a - new) * end;
             self.set_entry(i, j, sign * new);
             self.log.add(Count::Coefficient);
             changed = true;
         }
         if changed {
+            side += lost;
             if sign > 0.0 {
                 self.row_upper[i] = side;
             } else {
@@ -259,7 +309,7 @@ impl State<'_> {
         };
         // By how much the row is no multiple of the step, and a feasible point
         // may be off by the tolerance; in steps:
-        let misfit = self.misfit(row, step);
+        let misfit = self.misfit(row, step) + self.row_error[i];
         let room = ((tol::FEASIBILITY + misfit) / step).max(MULTIPLE);
         if room.is_nan() || room > 0.1 {
             return Ok(());

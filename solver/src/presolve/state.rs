@@ -1,12 +1,6 @@
 //! The problem while it is reduced: rows and columns that die, sides and
 //! bounds that move, activities, and queues of what changed.
 //!
-//! **Activity.** For each row the least and greatest value of `sum a_j x_j`
-//! over the bounds, as a finite sum and a count of infinite terms, kept up to
-//! date by differences. Where a difference is of large numbers, or after many,
-//! the row is summed again when next asked for, so that the error stays below
-//! the tolerances.
-//!
 //! **Bounds of continuous columns** move only where a row is turned into a
 //! bound or a substitution moves one column's bound to another: bounds that
 //! rows imply are used (implied freeness), not stored, since each stored one
@@ -20,6 +14,7 @@ use crate::tol;
 use crate::work::Budget;
 
 use super::Log;
+use super::arithmetic::{Activity, LARGEST_ERROR, NOISE, Sides, cancelled, inexact, is_whole};
 use super::lines::{Entry, Lines};
 use super::postsolve::Postsolve;
 
@@ -34,15 +29,8 @@ pub(super) enum Stop {
 /// What a step of presolve returns.
 pub(super) type Step<T = ()> = Result<T, Stop>;
 
-/// Differences of terms of this magnitude lose digits that matter: the
-/// activity is summed again.
-const LARGE_TERM: f64 = 1e4;
-
-/// Differences after which an activity is summed again.
-const LARGEST_UPDATES: u32 = 500;
-
-/// A coefficient that shrinks to this share of what made it is round-off.
-const CANCELLED: f64 = 1e-11;
+/// How many round-offs of one evaluation a bound from an activity may hold.
+const ROUND_OFFS: f64 = 1e3;
 
 /// Relative: how much may an activity be past a side for it to be redundant
 /// all the same? Far below the feasibility tolerance.
@@ -50,113 +38,12 @@ const REDUNDANT: f64 = 1e-9;
 
 /// How far `value` may be passed and still count as met exactly.
 pub(super) fn slack(value: f64) -> f64 {
-    REDUNDANT * value.abs().max(1.0)
+    (REDUNDANT * value.abs().max(1.0)).min(tol::ENGINE_FEASIBILITY)
 }
 
 /// How far `value` must be passed for a claim of infeasibility.
 pub(super) fn violation(value: f64) -> f64 {
     tol::FEASIBILITY * value.abs().max(1.0)
-}
-
-/// Least and greatest value of a row.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Activity {
-    low: f64,
-    high: f64,
-    low_open: u32,
-    high_open: u32,
-    updates: u32,
-    is_stale: bool,
-}
-
-/// How many round-offs of one evaluation a bound from an activity may hold.
-const ROUND_OFFS: f64 = 1e3;
-
-impl Activity {
-    pub(super) fn least(&self) -> f64 {
-        if self.low_open > 0 {
-            f64::NEG_INFINITY
-        } else {
-            self.low
-        }
-    }
-
-    pub(super) fn most(&self) -> f64 {
-        if self.high_open > 0 {
-            f64::INFINITY
-        } else {
-            self.high
-        }
-    }
-
-    /// Least value of the row without a term whose least is `term`.
-    pub(super) fn least_without(&self, term: f64) -> f64 {
-        match (term.is_finite(), self.low_open) {
-            (true, 0) => self.low - term,
-            (false, 1) => self.low,
-            _ => f64::NEG_INFINITY,
-        }
-    }
-
-    /// Greatest value of the row without a term whose greatest is `term`.
-    pub(super) fn most_without(&self, term: f64) -> f64 {
-        match (term.is_finite(), self.high_open) {
-            (true, 0) => self.high - term,
-            (false, 1) => self.high,
-            _ => f64::INFINITY,
-        }
-    }
-
-    /// A difference: nothing where the row is to be summed again anyway.
-    fn move_low(&mut self, term: f64, sign: f64) {
-        if !self.is_stale {
-            self.add_low(term, sign);
-            self.is_stale |= term.is_finite() && term.abs() > LARGE_TERM && term.fract() != 0.0;
-        }
-    }
-
-    fn add_low(&mut self, term: f64, sign: f64) {
-        if term.is_finite() {
-            self.low += sign * term;
-        } else if sign > 0.0 {
-            self.low_open += 1;
-        } else {
-            self.low_open -= 1;
-        }
-    }
-
-    /// A difference: nothing where the row is to be summed again anyway.
-    fn move_high(&mut self, term: f64, sign: f64) {
-        if !self.is_stale {
-            self.add_high(term, sign);
-            self.is_stale |= term.is_finite() && term.abs() > LARGE_TERM && term.fract() != 0.0;
-        }
-    }
-
-    fn add_high(&mut self, term: f64, sign: f64) {
-        if term.is_finite() {
-            self.high += sign * term;
-        } else if sign > 0.0 {
-            self.high_open += 1;
-        } else {
-            self.high_open -= 1;
-        }
-    }
-
-    fn count(&mut self) {
-        self.updates += 1;
-        self.is_stale |= self.updates > LARGEST_UPDATES;
-    }
-}
-
-/// Least of `a x` over the bounds.
-pub(super) fn least(a: f64, lower: f64, upper: f64) -> f64 {
-    if a > 0.0 { a * lower } else { a * upper }
-}
-
-/// Greatest of `a x` over the bounds.
-pub(super) fn most(a: f64, lower: f64, upper: f64) -> f64 {
-    if a > 0.0 { a * upper } else { a * lower }
 }
 
 /// A set of indices waiting to be looked at.
@@ -205,6 +92,9 @@ pub(super) struct State<'a> {
     pub(super) integer: Vec<bool>,
     pub(super) row_lower: Vec<f64>,
     pub(super) row_upper: Vec<f64>,
+    /// By row: how far the rounding of what was moved to its sides, and of its
+    /// coefficients, may have taken them from the truth.
+    pub(super) row_error: Vec<f64>,
     pub(super) offset: f64,
     rows: Lines,
     columns: Lines,
@@ -236,6 +126,7 @@ impl<'a> State<'a> {
             integer: mip.integer.clone(),
             row_lower: mip.row_lower.clone(),
             row_upper: mip.row_upper.clone(),
+            row_error: vec![0.0; m],
             offset: mip.offset,
             rows: Lines::of(&mip.by_row),
             columns: Lines::of(&mip.by_column),
@@ -243,13 +134,7 @@ impl<'a> State<'a> {
             is_row: vec![true; m],
             column_len: (0..n).map(|j| index(mip.by_column.count(j))).collect(),
             row_len: (0..m).map(|i| index(mip.by_row.count(i))).collect(),
-            activity: vec![
-                Activity {
-                    is_stale: true,
-                    ..Activity::default()
-                };
-                m
-            ],
+            activity: vec![Activity::stale(); m],
             row_queue: Queue::full(m),
             column_queue: Queue::full(n),
             postsolve: Postsolve::identity(mip),
@@ -333,18 +218,16 @@ impl<'a> State<'a> {
 
     /// The activity of row `i`.
     pub(super) fn activity(&mut self, i: usize) -> Activity {
-        if self.activity[i].is_stale {
+        if self.activity[i].is_stale() {
             self.budget.spend_entries(self.rows.raw_len(i));
-            let mut activity = Activity::default();
-            for &(j, a) in self.rows.get(i) {
-                let j = j as usize;
-                if self.is_column[j] {
-                    activity.add_low(least(a, self.lower[j], self.upper[j]), 1.0);
-                    activity.add_high(most(a, self.lower[j], self.upper[j]), 1.0);
-                }
-            }
-            activity.is_stale = false;
-            self.activity[i] = activity;
+            let live = self
+                .rows
+                .get(i)
+                .iter()
+                .filter(|&&(j, _)| self.is_column[j as usize]);
+            self.activity[i] = Activity::of(
+                live.map(|&(j, a)| (a, self.lower[j as usize], self.upper[j as usize])),
+            );
         }
         self.activity[i]
     }
@@ -397,13 +280,7 @@ impl<'a> State<'a> {
             let i = i as usize;
             if self.is_row[i] {
                 let activity = &mut self.activity[i];
-                if a > 0.0 {
-                    activity.move_low(a * old, -1.0);
-                    activity.move_low(a * bound, 1.0);
-                } else {
-                    activity.move_high(a * old, -1.0);
-                    activity.move_high(a * bound, 1.0);
-                }
+                activity.shift(a, false, old, bound);
                 activity.count();
                 self.row_queue.add(i);
             }
@@ -438,13 +315,7 @@ impl<'a> State<'a> {
             let i = i as usize;
             if self.is_row[i] {
                 let activity = &mut self.activity[i];
-                if a > 0.0 {
-                    activity.move_high(a * old, -1.0);
-                    activity.move_high(a * bound, 1.0);
-                } else {
-                    activity.move_low(a * old, -1.0);
-                    activity.move_low(a * bound, 1.0);
-                }
+                activity.shift(a, true, old, bound);
                 activity.count();
                 self.row_queue.add(i);
             }
@@ -463,10 +334,8 @@ impl<'a> State<'a> {
             let i = i as usize;
             if self.is_row[i] {
                 let activity = &mut self.activity[i];
-                activity.move_low(least(a, old_lower, old_upper), -1.0);
-                activity.move_low(least(a, lower, upper), 1.0);
-                activity.move_high(most(a, old_lower, old_upper), -1.0);
-                activity.move_high(most(a, lower, upper), 1.0);
+                activity.shift(a, false, old_lower, lower);
+                activity.shift(a, true, old_upper, upper);
                 activity.count();
                 self.row_queue.add(i);
             }
@@ -492,12 +361,18 @@ impl<'a> State<'a> {
                 continue;
             }
             let activity = &mut self.activity[i];
-            activity.move_low(least(a, self.lower[j], self.upper[j]), -1.0);
-            activity.move_high(most(a, self.lower[j], self.upper[j]), -1.0);
+            activity.remove(a, self.lower[j], self.upper[j]);
             activity.count();
             self.row_len[i] -= 1;
-            self.row_lower[i] = moved(self.row_lower[i], a * value);
-            self.row_upper[i] = moved(self.row_upper[i], a * value);
+            let sides = Sides {
+                lower: self.row_lower[i],
+                upper: self.row_upper[i],
+                error: self.row_error[i],
+            };
+            let sides = sides.shifted(a, value);
+            self.row_lower[i] = sides.lower;
+            self.row_upper[i] = sides.upper;
+            self.row_error[i] = sides.error;
             self.row_queue.add(i);
         }
         Ok(())
@@ -519,7 +394,7 @@ impl<'a> State<'a> {
 
     /// Something about row `i` changed: it and its columns are looked at again.
     pub(super) fn touch_row(&mut self, i: usize) {
-        self.activity[i].is_stale = true;
+        self.activity[i] = Activity::stale();
         self.row_queue.add(i);
     }
 
@@ -596,16 +471,45 @@ impl<'a> State<'a> {
                 continue;
             }
             let factor = c / a;
-            self.row_lower[r] = moved(self.row_lower[r], factor * side);
-            self.row_upper[r] = moved(self.row_upper[r], factor * side);
-            self.add_multiple(r, -factor, terms)?;
+            self.row_error[r] += tol::ROUND_OFF * inexact(factor, a, c) * side.abs();
+            self.set_sides(r, self.sides(r).shifted(factor, side));
+            self.add_multiple(r, -factor, inexact(factor, a, c), terms)?;
             self.touch_row(r);
         }
         Ok(())
     }
 
-    /// Row `r` += `factor` * `terms`.
-    fn add_multiple(&mut self, r: usize, factor: f64, terms: &[Entry]) -> Step {
+    pub(super) fn sides(&self, i: usize) -> Sides {
+        Sides {
+            lower: self.row_lower[i],
+            upper: self.row_upper[i],
+            error: self.row_error[i],
+        }
+    }
+
+    pub(super) fn set_sides(&mut self, i: usize, sides: Sides) {
+        self.row_lower[i] = sides.lower;
+        self.row_upper[i] = sides.upper;
+        self.row_error[i] = sides.error;
+    }
+
+    /// The upper side of row `i`, moved out by what it may be off.
+    pub(super) fn upper_side(&self, i: usize) -> f64 {
+        self.row_upper[i] + self.row_error[i]
+    }
+
+    /// The lower side of row `i`, moved out by what it may be off.
+    pub(super) fn lower_side(&self, i: usize) -> f64 {
+        self.row_lower[i] - self.row_error[i]
+    }
+
+    /// Largest magnitude of column `j`.
+    fn reach(&self, j: usize) -> f64 {
+        self.lower[j].abs().max(self.upper[j].abs())
+    }
+
+    /// Row `r` += `factor` * `terms`; `inexact` is 1 where the factor is rounded.
+    fn add_multiple(&mut self, r: usize, factor: f64, inexact: f64, terms: &[Entry]) -> Step {
         self.spend(self.rows.raw_len(r) + terms.len())?;
         self.rows.compact(r, &self.is_column);
         for (at, &(k, _)) in self.rows.get(r).iter().enumerate() {
@@ -616,6 +520,11 @@ impl<'a> State<'a> {
         for &(k, t) in terms {
             let column = k as usize;
             let delta = factor * t;
+            let is_rounded = inexact > 0.0 || !is_whole(factor) || !is_whole(t);
+            let reach = self.reach(column);
+            if is_rounded && reach.is_finite() {
+                self.row_error[r] += 2.0 * f64::EPSILON * delta.abs() * reach;
+            }
             self.column_queue.add(column);
             match self.position[column] {
                 0 => {
@@ -627,8 +536,18 @@ impl<'a> State<'a> {
                 at => {
                     self.budget.spend_entries(self.columns.raw_len(column));
                     let entry = self.rows.at(r, at as usize - 1);
-                    entry.1 = cancelled(entry.1, delta);
-                    let value = entry.1;
+                    let sum = entry.1 + delta;
+                    let mut value = cancelled(entry.1, delta);
+                    if value == 0.0 && sum != 0.0 {
+                        // More than round-off counts by the column's range.
+                        let lost = sum.abs() * reach;
+                        if lost <= LARGEST_ERROR {
+                            self.row_error[r] += lost;
+                        } else if sum.abs() > NOISE * delta.abs() {
+                            value = sum;
+                        }
+                    }
+                    entry.1 = value;
                     if value == 0.0 {
                         gone.push(column);
                     } else {
@@ -675,6 +594,9 @@ impl<'a> State<'a> {
                 row.sort_unstable_by_key(|&(j, _)| j);
                 by_row.push(row.iter().copied());
                 let (mut lower, mut upper) = (self.row_lower[i], self.row_upper[i]);
+                if self.row_error[i] > tol::ENGINE_FEASIBILITY {
+                    (lower, upper) = (self.lower_side(i), self.upper_side(i));
+                }
                 if lower > upper {
                     // By less than the tolerance, or it would have ended.
                     let middle = lower + (upper - lower) / 2.0;
@@ -688,24 +610,5 @@ impl<'a> State<'a> {
         mip.by_column = by_row.transpose(kept.len());
         mip.by_row = by_row;
         (mip, kept)
-    }
-}
-
-/// `side - term`, exactly 0 where only round-off is left.
-fn moved(side: f64, term: f64) -> f64 {
-    if side.is_finite() {
-        cancelled(side, -term)
-    } else {
-        side
-    }
-}
-
-/// `a + b`, exactly 0 where only round-off is left.
-fn cancelled(a: f64, b: f64) -> f64 {
-    let sum = a + b;
-    if sum.abs() <= CANCELLED * a.abs().max(b.abs()) {
-        0.0
-    } else {
-        sum
     }
 }

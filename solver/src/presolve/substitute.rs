@@ -20,9 +20,10 @@ use crate::sparse::index;
 use crate::tol;
 
 use super::Count;
+use super::arithmetic::{least, most};
 use super::integers::is_multiple;
 use super::lines::Entry;
-use super::state::{State, Step, Stop, least, most, slack};
+use super::state::{State, Step, Stop, slack};
 
 /// A pivot must be at least this share of its row's largest coefficient.
 const LEAST_IN_ROW: f64 = 0.01;
@@ -183,9 +184,9 @@ impl State<'_> {
             let i = i as usize;
             let activity = self.activity(i);
             let room =
-                self.row_upper[i] - activity.least_without(least(a, self.lower[j], self.upper[j]));
+                self.upper_side(i) - activity.least_without(least(a, self.lower[j], self.upper[j]));
             let need =
-                self.row_lower[i] - activity.most_without(most(a, self.lower[j], self.upper[j]));
+                self.lower_side(i) - activity.most_without(most(a, self.lower[j], self.upper[j]));
             let (low, high) = if a > 0.0 {
                 (need / a, room / a)
             } else {
