@@ -54,7 +54,6 @@ mod propagation;
 mod search;
 mod sparse;
 mod structure;
-mod symmetry;
 mod tally;
 mod technique;
 pub mod tol;

@@ -50,8 +50,8 @@ techniques! {
     Probing = "probing", true;
     /// Cliques extended and merged.
     CliqueMerging = "clique-merging", true;
-    /// Independent parts solved on their own.
-    Components = "components", true;
+    /// Independent parts solved on their own: not built yet, without effect.
+    Components = "components", false;
     /// Gomory mixed integer cuts.
     Gomory = "gomory", true;
     /// Complemented mixed integer rounding of aggregated rows.
@@ -66,7 +66,7 @@ techniques! {
     ZeroHalf = "zero-half", true;
     /// Implied bound cuts.
     ImpliedBound = "implied-bound", true;
-    /// Cuts below the root.
+    /// Cuts below the root, valid everywhere.
     LocalCuts = "local-cuts", false;
     /// Reliability branching (off: most fractional).
     Reliability = "reliability", true;
@@ -78,8 +78,8 @@ techniques! {
     Conflicts = "conflicts", true;
     /// Restarts after much was fixed at the root.
     Restarts = "restarts", true;
-    /// Symmetry handling.
-    Symmetry = "symmetry", true;
+    /// Symmetry handling: not built yet, without effect.
+    Symmetry = "symmetry", false;
     /// Feasibility jump before the first relaxation.
     FeasibilityJump = "feasibility-jump", true;
     /// Rounding and shifting.
@@ -100,9 +100,9 @@ techniques! {
     OneOpt = "one-opt", true;
     /// Feasibility pump.
     FeasibilityPump = "feasibility-pump", true;
-    /// Local branching.
+    /// Local branching: not built yet, without effect.
     LocalBranching = "local-branching", false;
-    /// Crossover of incumbents.
+    /// Crossover of incumbents: not built yet, without effect.
     Crossover = "crossover", false;
 }
 

@@ -1,1 +1,0 @@
-//! Symmetry of the model: detection by colour refinement, orbital fixing.
