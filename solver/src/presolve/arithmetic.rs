@@ -282,7 +282,9 @@ impl Sides {
 
 /// 0 where `factor` is `c / a` exactly, 1 where it is rounded.
 pub(super) fn inexact(factor: f64, a: f64, c: f64) -> f64 {
-    if is_whole(factor) && is_whole(a) && factor * a == c {
+    #[expect(clippy::float_cmp, reason = "whole numbers, exact")]
+    let is_exact = is_whole(factor) && is_whole(a) && factor * a == c;
+    if is_exact {
         0.0
     } else {
         1.0
