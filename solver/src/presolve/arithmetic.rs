@@ -284,11 +284,7 @@ impl Sides {
 pub(super) fn inexact(factor: f64, a: f64, c: f64) -> f64 {
     #[expect(clippy::float_cmp, reason = "whole numbers, exact")]
     let is_exact = is_whole(factor) && is_whole(a) && factor * a == c;
-    if is_exact {
-        0.0
-    } else {
-        1.0
-    }
+    if is_exact { 0.0 } else { 1.0 }
 }
 
 /// `a + b`, exactly 0 where only round-off is left. Integers have none.
