@@ -34,3 +34,19 @@ fn small_coefficients_are_no_multiples_of_large_ones() {
         -1.0,
     );
 }
+
+/// The gap that may be left open was taken of the objective without its
+/// constant, so that an optimum of 0 ended short of it, without a proof.
+/// Row: -17 >= 4 x + 2 z - 4 y; best is y = 2, where x = -3 and z = 1 give
+/// -12 + 2 - 8 = -18: 2 + 3 (-3) + 6 (2) - 5 = 0.
+#[test]
+fn the_gap_is_relative_to_the_objective_with_its_constant() {
+    is_optimal_at(
+        "NAME t\nROWS\n N OBJ\n L r0\nCOLUMNS\n M1 'MARKER' 'INTORG'\n \
+         x OBJ 3 r0 4\n y OBJ 6 r0 -4\n M2 'MARKER' 'INTEND'\n z OBJ -5 r0 2\n\
+         RHS\n RHS OBJ -2 r0 -17\n\
+         BOUNDS\n LO BND x -3\n UP BND x -2\n LO BND y 1\n UP BND y 4\n \
+         LO BND z -3\n UP BND z 1\nENDATA\n",
+        0.0,
+    );
+}

@@ -117,12 +117,6 @@ impl Ledger {
         self.bound
     }
 
-    /// Relative gap of incumbent and bound.
-    pub(super) fn gap(&self) -> Option<f64> {
-        let (objective, bound) = (self.incumbent.as_ref()?.objective(), self.bound?);
-        Some(outcome::relative_gap(objective, bound))
-    }
-
     /// Whether incumbent and bound are close enough, and what that is called.
     pub(super) fn gap_verdict(&self) -> Option<Status> {
         let (objective, bound) = (self.incumbent.as_ref()?.objective(), self.bound?);
@@ -136,6 +130,19 @@ impl Ledger {
         } else {
             None
         }
+    }
+
+    /// Whether incumbent and bound differ by round-off alone, as they may where
+    /// nothing is left to search: a gap relative to an objective of nearly zero
+    /// says nothing.
+    pub(super) fn is_closed(&self) -> bool {
+        self.incumbent
+            .as_ref()
+            .zip(self.bound)
+            .is_some_and(|(best, bound)| {
+                let objective = best.objective();
+                (objective - bound).abs() <= tol::OPTIMAL_GAP * objective.abs().max(1.0)
+            })
     }
 
     /// Whether the solve may end here, whatever the clock says.

@@ -53,6 +53,7 @@ pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
             .cutoff
             .map_or(f64::INFINITY, |cutoff| space.to_internal(cutoff)),
         gap: GAP_SHARE * task.ledger.limits().gap_relative.min(tol::OPTIMAL_GAP),
+        origin: space.to_internal(0.0),
         lattice: task.grid.map(|grid| Lattice {
             base: 0.0,
             step: grid.step(),
@@ -240,7 +241,7 @@ impl Caller<'_> {
                 if let Some(status) = self.ledger.gap_verdict() {
                     return End::plain(status);
                 }
-                if self.ledger.gap().is_some_and(|gap| gap <= tol::OPTIMAL_GAP) {
+                if self.ledger.is_closed() {
                     return End::plain(Status::Optimal);
                 }
                 if !has_point && end.unresolved == 0 {

@@ -74,8 +74,10 @@ pub(crate) struct SearchParams {
     pub(crate) memory: u64,
     /// Only points of objective below this are of interest.
     pub(crate) cutoff: f64,
-    /// Relative gap that may be left open.
+    /// Gap that may be left open, relative to the distance from `origin`.
     pub(crate) gap: f64,
+    /// The objective that the caller calls zero.
+    pub(crate) origin: f64,
     /// Lattice of the objective, where the caller knows one.
     pub(crate) lattice: Option<Lattice>,
     /// Whether this is the search of a heuristic.
@@ -96,6 +98,7 @@ impl Default for SearchParams {
             memory: u64::MAX,
             cutoff: f64::INFINITY,
             gap: 0.0,
+            origin: 0.0,
             lattice: None,
             is_sub_mip: false,
             starts: Vec::new(),

@@ -5,10 +5,11 @@
 //! ```text
 //! limit = v + 2 GRID s          where the objective has steps of s; v is its
 //!                               largest value below z
-//! limit = z - max(1e-9, g |z|)  otherwise
+//! limit = z - max(1e-9, g |z - o|)  otherwise
 //! ```
 //!
-//! on, g a part of the gap that was asked for. The second spares the nodes
+//! on, g a part of the gap that was asked for and o the objective that the
+//! caller, who has a constant of his own, calls zero. The second spares the nodes
 //! that differ from the incumbent by round-off. What a pruned node's bound was
 //! is kept, so that the final bound says what was proved.
 
@@ -67,12 +68,14 @@ impl Lattice {
 }
 
 /// From which bound on a node holds nothing better than objective `z` by more
-/// than the relative `gap`.
-pub(crate) fn prune_limit(z: f64, lattice: Option<Lattice>, gap: f64) -> f64 {
+/// than the `gap`, relative to its distance from `origin`.
+pub(crate) fn prune_limit(z: f64, lattice: Option<Lattice>, gap: f64, origin: f64) -> f64 {
     if !z.is_finite() {
         return z;
     }
-    let least = LEAST_IMPROVEMENT.max(gap.max(RELATIVE_IMPROVEMENT) * z.abs());
+    let least = LEAST_IMPROVEMENT
+        .max(RELATIVE_IMPROVEMENT * z.abs())
+        .max(gap * (z - origin).abs());
     match lattice {
         Some(lattice) if (z - lattice.base).abs() / lattice.step < LARGEST => {
             let below = ((z - lattice.base) / lattice.step - ON_LATTICE).ceil() - 1.0;
