@@ -50,3 +50,22 @@ fn the_gap_is_relative_to_the_objective_with_its_constant() {
         0.0,
     );
 }
+
+/// The proof of infeasibility had a multiplier of 10^-17 alone on an open
+/// column, and was refused. 6 r0 - 30 r3 + 62 r4 says
+/// 66 x8 + 26 x7 + 124 x2 >= 416, whose left side is at most
+/// -66 + 104 + 372 = 410.
+#[test]
+fn round_off_among_multipliers_spoils_no_proof() {
+    let outcome = answer(
+        "NAME t\nOBJSENSE\n MAX\nROWS\n N OBJ\n G r0\n G r1\n G r2\n L r3\n G r4\n E r5\n G r6\n\
+         COLUMNS\n x0 r2 1 r5 -6\n x1 r0 -5 r3 -1\n x1 r5 6\n x2 r4 2\n x3 OBJ -1 r1 1\n \
+         x3 r6 6\n x4 OBJ -1 r0 4\n x4 r2 1 r3 7\n x4 r4 3\n x5 OBJ 1 r1 -7\n x5 r2 1 r5 -7\n \
+         x5 r6 1\n x6 r1 -1 r6 1\n x7 r1 1 r2 4\n x7 r3 -5 r4 -2\n x8 r0 6 r3 -1\n\
+         RHS\n RHS r0 -10 r1 -62\n RHS r2 24 r3 11\n RHS r4 13 r6 38\n\
+         BOUNDS\n LO BND x0 -2\n LO BND x1 1\n UP BND x1 8\n LO BND x2 2\n UP BND x2 3\n \
+         UP BND x3 1\n LO BND x4 -1\n UP BND x5 9\n LO BND x6 2\n MI BND x7\n UP BND x7 4\n \
+         FX BND x8 -1\nENDATA\n",
+    );
+    assert_eq!(outcome.status, Status::Infeasible, "{outcome:?}");
+}

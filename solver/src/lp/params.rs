@@ -57,6 +57,10 @@ pub(super) const PERTURBATION: f64 = 5e-7;
 /// infinite bounds up to this are zero.
 pub(super) const FARKAS_ZERO: f64 = 1e-9;
 
+/// Relative to the largest multiplier, both scaled: Farkas multipliers up to
+/// this are round-off and left out.
+pub(super) const FARKAS_NOISE: f64 = 1e-14;
+
 /// Relative to the largest term: by how much a Farkas combination must miss
 /// zero.
 pub(super) const FARKAS_MARGIN: f64 = 1e-11;

@@ -15,17 +15,28 @@ use super::problem::Problem;
 /// multipliers that do, zero where they would stand on an infinite side.
 ///
 /// A vector that proves it is one that bounds the objective zero from below by
-/// something positive: [`super::bound`].
+/// something positive: [`super::bound`]. Any multipliers may be left out, so
+/// those that are round-off beside the others are: one alone on a column without
+/// a bound would spoil the proof, having nothing there to be small against.
 pub(super) fn farkas(problem: &Problem, y: &[f64]) -> Option<Vec<f64>> {
     let (lower, upper) = (&problem.row_lower, &problem.row_upper);
+    let n = problem.n();
+    let scaled = |i: usize, y: f64| (y * problem.scale[n + i]).abs();
+    let largest = (y.iter().enumerate()).fold(0.0_f64, |most, (i, &y)| most.max(scaled(i, y)));
+    let noise = params::FARKAS_NOISE * largest;
     for sign in [1.0, -1.0] {
         let z: Vec<f64> = y
             .iter()
             .zip(lower.iter().zip(upper))
-            .map(|(&y, (&lower, &upper))| {
+            .enumerate()
+            .map(|(i, (&y, (&lower, &upper)))| {
                 let z = sign * y;
                 let side = if z > 0.0 { lower } else { upper };
-                if side.is_finite() { z } else { 0.0 }
+                if side.is_finite() && scaled(i, y) > noise {
+                    z
+                } else {
+                    0.0
+                }
             })
             .collect();
         let total = super::bound::bound(
