@@ -9,8 +9,9 @@
 //!    refused;
 //! 2. every bound holds within [`tol::FEASIBILITY`];
 //! 3. every row, evaluated again at the rounded point with a compensated sum,
-//!    holds within [`tol::FEASIBILITY`] plus the round-off of evaluating it
-//!    ([`tol::ROUND_OFF`]);
+//!    holds within [`tol::FEASIBILITY`] plus the round-off of its terms, no
+//!    more than [`LARGEST_ROUND_OFF`]: else values of 10^10 would pass in rows
+//!    that no point meets;
 //! 4. the objective is evaluated again from the model's costs.
 //!
 //! [`Checked`] can be made only here, so an answer cannot hold a point that
@@ -18,6 +19,13 @@
 
 use crate::model::Model;
 use crate::tol;
+
+/// Relative to its magnitude: what rounding a term and its column's value may
+/// come to. The sum is compensated.
+const TERM_ROUND_OFF: f64 = 4.0 * f64::EPSILON;
+
+/// In a row's unit: what round-off may come to at most.
+const LARGEST_ROUND_OFF: f64 = 10.0 * tol::FEASIBILITY;
 
 /// A point that passed, with its objective in the caller's sense.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,7 +167,8 @@ pub fn check(model: &Model, candidate: &[f64]) -> Result<Checked, Refusal> {
         let (activity, magnitude) = sum(row.coefficients.iter().map(|&(j, a)| a * point[j]));
         let violation = outside(activity, row.lower, row.upper);
         // Written so that a NaN activity (overflow) is refused too.
-        let allowed = tol::FEASIBILITY + tol::ROUND_OFF * magnitude;
+        let round_off = TERM_ROUND_OFF * magnitude;
+        let allowed = tol::FEASIBILITY + round_off.min(LARGEST_ROUND_OFF);
         if !(violation <= allowed && activity.is_finite()) {
             return Err(Refusal::Row {
                 row: index,

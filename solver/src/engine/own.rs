@@ -92,6 +92,7 @@ pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
         caller.note(&end.progress);
         match unbounded(&mip, &mut budget) {
             Some(status) => End::plain(status),
+            None if budget.is_out_of_iterations() => End::plain(Status::IterationLimit),
             None => return,
         }
     } else {

@@ -86,7 +86,8 @@ impl State {
                     next = next.min((e + params::DUAL) / a);
                 }
             }
-            if remaining <= params::SLOPE || useful == list.len() {
+            // A violation may itself be below that: then the first group ends it.
+            if (remaining <= params::SLOPE && useful > 0) || useful == list.len() {
                 break;
             }
             reach = next.max(10.0 * reach);
