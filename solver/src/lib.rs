@@ -28,10 +28,6 @@
 //! # Ok::<(), branchcut::ModelError>(())
 //! ```
 #![forbid(unsafe_code)]
-#![allow(
-    dead_code,
-    reason = "interfaces of techniques that are still to come: components, rays, counters in the log"
-)]
 
 mod bound;
 mod branching;

@@ -14,7 +14,7 @@
 
 use crate::bound::Space;
 use crate::model::Model;
-use crate::sparse::{Index, Matrix, index};
+use crate::sparse::{Matrix, index};
 use crate::tol;
 
 /// A mixed integer program, minimized.
@@ -111,10 +111,11 @@ impl Mip {
             })
     }
 
+    #[cfg(test)]
     /// Appends a row; `by_column` is stale until [`Mip::finish`].
     pub(crate) fn push_row(
         &mut self,
-        terms: impl IntoIterator<Item = (Index, f64)>,
+        terms: impl IntoIterator<Item = (crate::sparse::Index, f64)>,
         lower: f64,
         upper: f64,
     ) {
@@ -123,6 +124,7 @@ impl Mip {
         self.row_upper.push(upper);
     }
 
+    #[cfg(test)]
     /// Rebuilds `by_column` after rows were pushed.
     pub(crate) fn finish(&mut self) {
         self.by_column = self.by_row.transpose(self.columns());

@@ -84,9 +84,7 @@ impl Matrix {
     /// The same entries by minor index, of which there are `minors`. Within
     /// each vector of the result, indices ascend.
     pub(crate) fn transpose(&self, minors: usize) -> Self {
-        let mut result = Self::default();
-        self.transpose_into(minors, &mut result);
-        result
+        self.transpose_within(minors, &mut Budget::unlimited())
     }
 
     /// [`Matrix::transpose`], without entries where `budget` is over before it is

@@ -65,9 +65,4 @@ impl LoopControl {
         }
         self.stalled < STALLED && self.rounds < ROUNDS
     }
-
-    /// Rounds so far.
-    pub(crate) fn rounds(&self) -> u32 {
-        self.rounds
-    }
 }

@@ -38,11 +38,6 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Number of cuts.
-    pub(crate) fn len(&self) -> usize {
-        self.cuts.len()
-    }
-
     /// Takes out the cuts that `x` violates; the others age.
     pub(crate) fn take_violated(&mut self, x: &[f64], budget: &mut Budget) -> Vec<Cut> {
         let mut violated = Vec::new();

@@ -36,7 +36,6 @@ pub(crate) struct Relaxation<'a> {
     pub(crate) cliques: &'a Cliques,
     pub(crate) variable_bounds: &'a VariableBounds,
     pub(crate) is_root: bool,
-    pub(crate) depth: u32,
     /// A feasible point (an incumbent, in tests a known optimum): cuts that it
     /// violates are dropped, unless it is outside `lower` and `upper`.
     pub(crate) known: Option<&'a [f64]>,
@@ -81,8 +80,6 @@ pub(crate) struct Separation {
     scratch: Scratch,
     /// By cut row of the relaxation: rounds in a row that it was idle.
     ages: Vec<u32>,
-    /// Cuts dropped because a known point violates them: not zero is a defect.
-    refused: u64,
     rounds: u64,
 }
 
@@ -97,7 +94,6 @@ impl Separation {
             pool: Pool::default(),
             scratch,
             ages: Vec::new(),
-            refused: 0,
             rounds: 0,
         }
     }
@@ -115,11 +111,6 @@ impl Separation {
             };
             tally.add(technique, "", effort);
         }
-    }
-
-    /// Cuts dropped because a known point violates them.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refused
     }
 
     /// One round: cuts that the relaxation's solution violates, best first.
@@ -161,9 +152,7 @@ impl Separation {
             })
         };
         if let Some(point) = relaxation.known.filter(|point| is_inside(point)) {
-            let before = found.len();
             found.retain(|cut| !cut.violates(point));
-            self.refused += (before - found.len()) as u64;
         }
         let found = distinct(found);
         let limit = params::CUTS + mip.columns().min(mip.rows()) / (2 * share);

@@ -46,9 +46,9 @@ const LEAST_SCORE: f64 = 1e-9;
 const LEAST_STEP: f64 = 1e-9;
 
 /// Ticks of a search: so many for each nonzero, and at most half a second or so.
-const TICKS_PER_NONZERO: u64 = 1000;
-const LEAST_TICKS: u64 = 2_000_000;
-const MOST_TICKS: u64 = 200_000_000;
+const TICKS_PER_NONZERO: u64 = 250;
+const LEAST_TICKS: u64 = 500_000;
+const MOST_TICKS: u64 = 50_000_000;
 
 /// Ticks that [`feasibility_jump`] is worth on `mip`.
 pub(crate) fn jump_ticks(mip: &Mip) -> u64 {

@@ -43,8 +43,7 @@ use crate::branching::Pseudocosts;
 use crate::lp::Lp;
 use crate::mip::Mip;
 use crate::propagation::Domain;
-use crate::structure::Cliques;
-use crate::technique::{Technique, Techniques};
+use crate::technique::Technique;
 use crate::work::Budget;
 
 pub(crate) use feasibility_jump::{feasibility_jump, jump_ticks};
@@ -76,8 +75,6 @@ pub(crate) struct Context<'a> {
     /// Only points of objective (offset included) below this are of interest.
     pub(crate) cutoff: f64,
     pub(crate) pseudocosts: &'a Pseudocosts,
-    pub(crate) cliques: Option<&'a Cliques>,
-    pub(crate) techniques: Techniques,
     pub(crate) seed: u64,
     pub(crate) sub_mip: &'a mut SubMip<'a>,
 }

@@ -43,8 +43,6 @@ const LEAST_TICKS: u64 = 20_000;
 pub(crate) struct Moment {
     /// Nodes solved so far.
     pub(crate) nodes: u64,
-    /// Depth of the current node; 0 is the root.
-    pub(crate) depth: usize,
     pub(crate) has_incumbent: bool,
     /// Ticks spent in relaxations so far.
     pub(crate) lp_ticks: u64,

@@ -72,8 +72,6 @@ fn root(
         incumbent,
         cutoff,
         pseudocosts: &pseudocosts,
-        cliques: None,
-        techniques: Techniques::all(),
         seed: 1,
         sub_mip: &mut enumerate,
     };

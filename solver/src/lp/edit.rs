@@ -11,6 +11,7 @@ use crate::sparse::{Index, Matrix};
 use crate::work::Budget;
 
 /// A column to be added; `terms` are `(row, coefficient)`.
+#[cfg(test)]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LpColumn {
     pub(crate) terms: Vec<(Index, f64)>,
@@ -74,6 +75,7 @@ impl Lp {
     }
 
     /// Rows and coefficients of column `j`.
+    #[cfg(test)]
     pub(crate) fn column(&self, j: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
         let (n, scale) = (self.problem.n(), &self.problem.scale);
         self.problem
@@ -89,16 +91,6 @@ impl Lp {
         problem.col_lower[j] = lower;
         problem.col_upper[j] = upper;
         self.take_bounds(j, was_crossed, is_crossed(lower, upper));
-    }
-
-    /// Changes the sides of row `i`.
-    pub(crate) fn set_row_bounds(&mut self, i: usize, lower: f64, upper: f64) {
-        let problem = &mut self.problem;
-        let was_crossed = is_crossed(problem.row_lower[i], problem.row_upper[i]);
-        problem.row_lower[i] = lower;
-        problem.row_upper[i] = upper;
-        let v = problem.n() + i;
-        self.take_bounds(v, was_crossed, is_crossed(lower, upper));
     }
 
     fn take_bounds(&mut self, v: usize, was_crossed: bool, is_crossed: bool) {
@@ -190,7 +182,8 @@ impl Lp {
         self.rebase(&basis, &by_variable);
     }
 
-    /// Adds `columns`, nonbasic.
+    /// Adds `columns`, nonbasic. The search has no use for it yet.
+    #[cfg(test)]
     pub(crate) fn add_columns(&mut self, columns: &[LpColumn]) {
         let n = self.problem.n();
         let (mut basis, mut weights) = (self.state.basis(n), self.state.weights_by_variable());

@@ -76,3 +76,6 @@ pub(super) const BY_COLUMNS: usize = 3;
 /// Pivots after which the rows are evaluated at an optimal point, to see whether
 /// the values drifted; the next solve's start does not renew them.
 pub(super) const UNVERIFIED: usize = 20;
+
+/// Entries touched between two looks at the budget.
+pub(super) const LOOK: usize = 10_000;

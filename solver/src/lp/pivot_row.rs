@@ -12,9 +12,6 @@ use super::state::{State, each_entry, length};
 use crate::sparse::index;
 use crate::work::Budget;
 
-/// Entries touched between two looks at the budget.
-const LOOK: usize = 10_000;
-
 /// Stands for a sum that cancelled to zero while its index is listed.
 const CANCELLED: f64 = 1e-100;
 
@@ -39,7 +36,7 @@ impl State {
                 if way == 0 {
                     continue;
                 }
-                if work >= spent + LOOK {
+                if work >= spent + params::LOOK {
                     budget.spend_entries(work - spent);
                     spent = work;
                     if budget.is_over() {
@@ -69,7 +66,7 @@ impl State {
                     *slot = if sum == 0.0 { CANCELLED } else { sum };
                 }
                 work += indices.len();
-                if work >= spent + LOOK {
+                if work >= spent + params::LOOK {
                     budget.spend_entries(work - spent);
                     spent = work;
                     if budget.is_over() {

@@ -365,6 +365,7 @@ impl Lp {
     }
 
     /// Direction of unbounded improvement, by column.
+    #[cfg(test)]
     pub(crate) fn ray(&self) -> Option<&[f64]> {
         self.answer.ray.as_deref()
     }

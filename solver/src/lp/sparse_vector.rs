@@ -89,19 +89,6 @@ impl SparseVector {
         self.indices.len() * DENSE > self.values.len()
     }
 
-    /// Zeroes entries of at most `tiny` and unlists them.
-    pub(crate) fn tidy(&mut self, tiny: f64) {
-        let values = &mut self.values;
-        self.indices.retain(|&i| {
-            let value = &mut values[i as usize];
-            let stays = value.abs() > tiny;
-            if !stays {
-                *value = 0.0;
-            }
-            stays
-        });
-    }
-
     /// Lists the nonzeros anew, from the values alone.
     pub(super) fn list_again(&mut self) {
         // Every index is written, and counted where its value is not zero: no

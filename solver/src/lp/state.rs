@@ -15,9 +15,6 @@ use crate::work::Budget;
 /// Position of a variable that is not in the basis.
 pub(super) const NONBASIC: Index = Index::MAX;
 
-/// Entries touched between two looks at the budget.
-const LOOK: usize = 10_000;
-
 /// Shifts are taken back one by one where there is one for at least so many
 /// variables.
 const FEW_SHIFTS: usize = 10;
@@ -501,7 +498,7 @@ impl State {
                 let flips = &mut self.flips;
                 problem.each(v, |i, a| flips.add(i, a * x));
                 entries += problem.count(v);
-                if entries >= LOOK {
+                if entries >= params::LOOK {
                     budget.spend_entries(entries);
                     entries = 0;
                     if budget.is_over() {
@@ -592,7 +589,7 @@ impl State {
                 }
                 self.d[v] = d;
                 entries += indices.len();
-                if entries >= LOOK {
+                if entries >= params::LOOK {
                     budget.spend_entries(entries);
                     entries = 0;
                     if budget.is_over() {

@@ -192,7 +192,7 @@ pub(super) fn is_whole(value: f64) -> bool {
 }
 
 /// The magnitude of a term, none where it is infinite.
-fn finite(term: f64) -> f64 {
+pub(super) fn finite(term: f64) -> f64 {
     if term.is_finite() { term.abs() } else { 0.0 }
 }
 

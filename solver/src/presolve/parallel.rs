@@ -28,6 +28,7 @@ use crate::technique::Technique;
 use crate::tol;
 
 use super::Count;
+use super::arithmetic::finite;
 use super::lines::Entry;
 use super::postsolve::Merge;
 use super::state::{State, Step, Stop, slack, violation};
@@ -134,8 +135,7 @@ fn merge_rows(state: &mut State<'_>, p: usize, q: usize, scale: f64) -> Step {
     if scale < 0.0 {
         std::mem::swap(&mut lower, &mut upper);
     }
-    let side = |side: f64| if side.is_finite() { side.abs() } else { 0.0 };
-    let round_off = f64::EPSILON * side(lower).max(side(upper));
+    let round_off = f64::EPSILON * finite(lower).max(finite(upper));
     let error = state.row_error[p].max(state.row_error[q] / scale.abs() + round_off);
     lower = lower.max(state.row_lower[p]);
     upper = upper.min(state.row_upper[p]);

@@ -106,11 +106,6 @@ impl Postsolve {
         self.kept = kept;
     }
 
-    /// Whether no step was recorded.
-    pub(super) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
-
     pub(super) fn fixed(&mut self, column: Index, value: f64) {
         self.steps.push(Step::Fixed { column, value });
     }
@@ -236,11 +231,6 @@ impl Postsolve {
             }
         }
         self.kept.iter().map(|&j| full[j as usize]).collect()
-    }
-
-    /// By reduced column: the original column.
-    pub(crate) fn kept(&self) -> &[Index] {
-        &self.kept
     }
 }
 

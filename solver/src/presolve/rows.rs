@@ -294,7 +294,7 @@ impl State<'_> {
                 let rest = (a / step).round().mul_add(-step, a).abs();
                 let j = j as usize;
                 if rest > 0.0 {
-                    rest * self.lower[j].abs().max(self.upper[j].abs())
+                    rest * self.reach(j)
                 } else {
                     0.0
                 }

@@ -364,12 +364,7 @@ impl<'a> State<'a> {
             activity.remove(a, self.lower[j], self.upper[j]);
             activity.count();
             self.row_len[i] -= 1;
-            let sides = Sides {
-                lower: self.row_lower[i],
-                upper: self.row_upper[i],
-                error: self.row_error[i],
-            };
-            let sides = sides.shifted(a, value);
+            let sides = self.sides(i).shifted(a, value);
             self.row_lower[i] = sides.lower;
             self.row_upper[i] = sides.upper;
             self.row_error[i] = sides.error;
@@ -504,7 +499,7 @@ impl<'a> State<'a> {
     }
 
     /// Largest magnitude of column `j`.
-    fn reach(&self, j: usize) -> f64 {
+    pub(super) fn reach(&self, j: usize) -> f64 {
         self.lower[j].abs().max(self.upper[j].abs())
     }
 

@@ -64,7 +64,7 @@ pub(crate) struct Literal {
 }
 
 /// Learned clauses: at least one literal of each holds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Clauses {
     /// The first two literals are watched.
     clauses: Vec<Vec<Literal>>,
@@ -76,6 +76,17 @@ pub(super) struct Clauses {
     /// By column, lower and upper: clauses that watch a literal which a change
     /// of that bound may falsify.
     watches: Vec<[Vec<Watch>; 2]>,
+}
+
+impl Default for Clauses {
+    fn default() -> Self {
+        Self {
+            clauses: Vec::new(),
+            activity: Vec::new(),
+            increment: 1.0,
+            watches: Vec::new(),
+        }
+    }
 }
 
 /// A clause and the value of the literal by which it watches a bound: the
@@ -111,11 +122,6 @@ impl Clauses {
 }
 
 impl Domain {
-    /// Number of learned clauses.
-    pub(crate) fn clauses(&self) -> usize {
-        self.clauses.clauses.len()
-    }
-
     fn is_true(&self, literal: Literal) -> bool {
         let j = literal.column as usize;
         if literal.is_upper {
@@ -222,27 +228,23 @@ impl Domain {
         if self.level() > 0 || !self.has_many_clauses() {
             return;
         }
-        let old = std::mem::take(&mut self.clauses);
+        let mut old = std::mem::take(&mut self.clauses);
         let mut order: Vec<usize> = (0..old.clauses.len()).collect();
         order.sort_by(|&a, &b| old.activity[b].total_cmp(&old.activity[a]).then(b.cmp(&a)));
         order.truncate(MOST / 2);
         order.sort_unstable();
         self.clauses.increment = old.increment;
         for c in order {
-            self.add_clause(old.clauses[c].clone());
-            if let Some(last) = self.clauses.activity.last_mut() {
-                *last = old.activity[c];
-            }
+            self.add_clause(std::mem::take(&mut old.clauses[c]), old.activity[c]);
         }
     }
 
-    fn add_clause(&mut self, clause: Vec<Literal>) {
+    fn add_clause(&mut self, clause: Vec<Literal>, activity: f64) {
         if self.clauses.watches.is_empty() {
             self.clauses.watches = vec![Default::default(); self.lower.len()];
-            self.clauses.increment = self.clauses.increment.max(1.0);
         }
         self.clauses.clauses.push(clause);
-        self.clauses.activity.push(self.clauses.increment);
+        self.clauses.activity.push(activity);
         let c = self.clauses.clauses.len() - 1;
         self.clauses.watch(c, 0);
         self.clauses.watch(c, 1);
@@ -551,7 +553,7 @@ impl Domain {
                 }
             })
             .collect();
-        self.add_clause(clause);
+        self.add_clause(clause, self.clauses.increment);
         true
     }
 }

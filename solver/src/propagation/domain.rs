@@ -204,11 +204,6 @@ impl Domain {
         &self.root_upper
     }
 
-    /// The problem whose bounds these are.
-    pub(crate) fn mip(&self) -> &Arc<Mip> {
-        &self.mip
-    }
-
     /// Whether the column has one value left.
     pub(crate) fn is_fixed(&self, column: usize) -> bool {
         self.lower[column] >= self.upper[column]

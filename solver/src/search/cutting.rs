@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::Ending;
 use super::process::Relaxed;
 use super::tree::Tree;
-use crate::cuts::{Relaxation, lp_rows};
+use crate::cuts::{Cut, Relaxation, lp_rows};
 use crate::lp::{Basis, VarStatus};
 use crate::technique::Technique;
 use crate::work::Budget;
@@ -120,6 +120,35 @@ impl Tree<'_> {
         });
     }
 
+    /// One round of separation of the current relaxation with the bounds of level
+    /// 0: cuts that hold everywhere.
+    pub(super) fn find_cuts(
+        &mut self,
+        is_root: bool,
+        budget: &mut Budget,
+    ) -> Result<Vec<Cut>, Ending> {
+        let cuts = self.separation.round(
+            &mut Relaxation {
+                mip: &self.mip,
+                lp: &mut self.lp,
+                lower: self.domain.root_lower(),
+                upper: self.domain.root_upper(),
+                is_local: false,
+                cliques: &self.cliques,
+                variable_bounds: &self.variable_bounds,
+                is_root,
+                known: self.incumbent.as_ref().map(|(x, _)| x.as_slice()),
+            },
+            budget,
+        );
+        if budget.is_over() {
+            return Err(Ending::Stopped);
+        }
+        self.separation.tell(&mut self.carry.progress.tally);
+        self.check_debug_cuts(&cuts);
+        Ok(cuts)
+    }
+
     fn is_separation_due(&self) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "an effort limit")]
         let may_spend = FREE_TICKS + SHARE * self.relaxation_ticks as f64;
@@ -136,7 +165,6 @@ impl Tree<'_> {
     pub(super) fn separate_at_node(
         &mut self,
         bound: f64,
-        depth: usize,
         budget: &mut Budget,
     ) -> Result<Relaxed, Ending> {
         if !self.is_separation_due() {
@@ -147,30 +175,12 @@ impl Tree<'_> {
         let mut bound = bound;
         let mut ending = Relaxed::Open(bound);
         for _ in 0..ROUNDS {
-            let mut cuts = self.separation.round(
-                &mut Relaxation {
-                    mip: &self.mip,
-                    lp: &mut self.lp,
-                    lower: self.domain.root_lower(),
-                    upper: self.domain.root_upper(),
-                    is_local: false,
-                    cliques: &self.cliques,
-                    variable_bounds: &self.variable_bounds,
-                    is_root: false,
-                    depth: crate::sparse::index(depth),
-                    known: self.incumbent.as_ref().map(|(x, _)| x.as_slice()),
-                },
-                budget,
-            );
-            if budget.is_over() {
-                return Err(Ending::Stopped);
-            }
+            let mut cuts = self.find_cuts(false, budget)?;
             let longest = LONG + self.mip.columns() / LONG_DIVISOR;
             cuts.retain(|cut| cut.terms.len() <= longest);
             if cuts.is_empty() {
                 break;
             }
-            self.check_debug_cuts(&cuts);
             self.lp.add_rows(&lp_rows(&cuts), budget);
             self.cutting.added(self.lp.rows() - self.mip.rows());
             let last = bound;

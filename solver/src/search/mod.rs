@@ -163,6 +163,7 @@ pub(crate) struct SearchEnd {
     pub(crate) ending: Ending,
     pub(crate) progress: Progress,
     /// Objective of the best point that the listener took.
+    #[cfg(test)]
     pub(crate) best: Option<f64>,
     /// Nodes that were left unsolved, their bounds kept.
     pub(crate) unresolved: u64,
@@ -222,13 +223,8 @@ pub(crate) fn search(
     let mut current = original.clone();
     loop {
         let before = budget.ticks();
-        let mut techniques = params.techniques;
-        let presolved = if techniques.has(Technique::Presolve) {
-            presolve(&current, techniques, budget)
-        } else {
-            techniques = techniques.without(Technique::Presolve);
-            presolve(&current, techniques, budget)
-        };
+        let techniques = params.techniques;
+        let presolved = presolve(&current, techniques, budget);
         if budget.is_over() {
             return carry.end(Ending::Stopped);
         }
@@ -395,6 +391,7 @@ impl Carry {
         SearchEnd {
             ending,
             progress: self.progress,
+            #[cfg(test)]
             best: self.best,
             unresolved: self.unresolved,
         }

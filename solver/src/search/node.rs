@@ -69,9 +69,4 @@ pub(crate) struct Node {
     pub(crate) origin: Option<Origin>,
 }
 
-impl Node {
-    /// Number of decisions above.
-    pub(crate) fn depth(&self) -> usize {
-        self.path.as_ref().map_or(0, |path| path.depth)
-    }
-}
+impl Node {}

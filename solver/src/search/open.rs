@@ -42,10 +42,6 @@ impl Open {
         self.by_bound.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_bound.is_empty()
-    }
-
     /// Adds a node.
     pub(crate) fn push(&mut self, node: Node) -> Ticket {
         let serial = self.next_serial;

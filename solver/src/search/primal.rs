@@ -14,9 +14,6 @@ use crate::work::Budget;
 /// With an incumbent, heuristics run at every that many nodes.
 const EVERY: u64 = 4;
 
-/// What part of the ticks that a jump may be worth it gets.
-const JUMP_PART: u64 = 4;
-
 /// Share of the integer columns that, fixed between two heuristics at the root,
 /// makes the later one wait for the smaller problem.
 const EARLY_RESTART_SHARE: f64 = 0.6;
@@ -76,10 +73,9 @@ fn sub_mip(
 }
 
 impl Tree<'_> {
-    fn moment(&self, depth: usize) -> Moment {
+    fn moment(&self) -> Moment {
         Moment {
             nodes: self.tree_nodes,
-            depth,
             has_incumbent: self.incumbent.is_some(),
             lp_ticks: self.relaxation_ticks,
             is_sub_mip: self.params.is_sub_mip,
@@ -97,7 +93,7 @@ impl Tree<'_> {
             return Ok(());
         }
         let before = budget.ticks();
-        let ticks = jump_ticks(&self.mip) / JUMP_PART;
+        let ticks = jump_ticks(&self.mip);
         let point = feasibility_jump(&self.mip, self.limit, self.params.seed, ticks, budget);
         if budget.is_over() {
             return Err(Ending::Stopped);
@@ -116,7 +112,7 @@ impl Tree<'_> {
         integers: usize,
         budget: &mut Budget,
     ) -> Result<(), Ending> {
-        for technique in self.schedule.after_root(&self.moment(0)) {
+        for technique in self.schedule.after_root(&self.moment()) {
             self.run_heuristics(&[technique], budget)?;
             if self.is_root_stale
                 && (!self.refresh_root() || self.is_restart_due(integers, EARLY_RESTART_SHARE))
@@ -128,15 +124,11 @@ impl Tree<'_> {
     }
 
     /// Heuristics at a node with a fractional relaxation.
-    pub(super) fn heuristics_at_node(
-        &mut self,
-        depth: usize,
-        budget: &mut Budget,
-    ) -> Result<(), Ending> {
+    pub(super) fn heuristics_at_node(&mut self, budget: &mut Budget) -> Result<(), Ending> {
         if self.incumbent.is_some() && !self.tree_nodes.is_multiple_of(EVERY) {
             return Ok(());
         }
-        let list = self.schedule.at_node(&self.moment(depth));
+        let list = self.schedule.at_node(&self.moment());
         self.run_heuristics(&list, budget)
     }
 
@@ -190,8 +182,6 @@ impl Tree<'_> {
                     .map(|(x, objective)| (x.as_slice(), *objective)),
                 cutoff: self.limit,
                 pseudocosts: &self.pseudocosts,
-                cliques: Some(&self.cliques),
-                techniques,
                 seed,
                 sub_mip: &mut solve,
             };

@@ -90,7 +90,7 @@ impl Tree<'_> {
         }
         if !is_alive {
             self.learn_from_propagation(budget);
-            self.prune_infeasible(&node, "propagation");
+            self.prune(&node, self.limit, "propagation");
             return Ok(None);
         }
         if !is_warm && let Some(basis) = &node.basis {
@@ -100,10 +100,8 @@ impl Tree<'_> {
         for resolve in 0..=RESOLVES {
             match self.relax(node.bound, budget)? {
                 Relaxed::Pruned(bound) => {
-                    self.check_debug("relaxation");
                     self.learn_from_relaxation(budget);
-                    self.finish(bound);
-                    self.note_pruned(&node, true);
+                    self.prune(&node, bound, "relaxation");
                     return Ok(None);
                 }
                 Relaxed::Unsolved => return Ok(self.branch_anywhere(&node)),
@@ -121,7 +119,7 @@ impl Tree<'_> {
             if self.fix_by_reduced_costs() {
                 if !self.propagate(budget) {
                     self.learn_from_propagation(budget);
-                    self.prune_infeasible(&node, "reduced costs");
+                    self.prune(&node, self.limit, "reduced costs");
                     return Ok(None);
                 }
                 if self.leaves_domain() {
@@ -131,18 +129,14 @@ impl Tree<'_> {
             }
             self.sync_bounds();
             if resolve == 0 && node.path.is_some() {
-                self.heuristics_at_node(node.depth(), budget)?;
+                self.heuristics_at_node(budget)?;
                 if node.bound >= self.limit {
                     self.finish(node.bound);
                     return Ok(None);
                 }
-            }
-            if resolve == 0 && node.path.is_some() {
-                match self.separate_at_node(node.bound, node.depth(), budget)? {
+                match self.separate_at_node(node.bound, budget)? {
                     Relaxed::Pruned(bound) => {
-                        self.check_debug("cuts");
-                        self.finish(bound);
-                        self.note_pruned(&node, true);
+                        self.prune(&node, bound, "cuts");
                         return Ok(None);
                     }
                     Relaxed::Unsolved => return Ok(self.branch_anywhere(&node)),
@@ -158,12 +152,12 @@ impl Tree<'_> {
             match self.choose(budget) {
                 Decision::Stopped => return Err(Ending::Stopped),
                 Decision::Infeasible => {
-                    self.prune_infeasible(&node, "strong branching");
+                    self.prune(&node, self.limit, "strong branching");
                     return Ok(None);
                 }
                 Decision::Tightened => {
                     if !self.propagate(budget) {
-                        self.prune_infeasible(&node, "strong branching and propagation");
+                        self.prune(&node, self.limit, "strong branching and propagation");
                         return Ok(None);
                     }
                     self.sync_bounds();
@@ -198,10 +192,10 @@ impl Tree<'_> {
         }
     }
 
-    /// The node holds nothing better than the limit.
-    fn prune_infeasible(&mut self, node: &Node, what: &str) {
+    /// The node holds nothing of interest, proved with that bound by `what`.
+    fn prune(&mut self, node: &Node, bound: f64, what: &str) {
         self.check_debug(what);
-        self.finish(self.limit);
+        self.finish(bound);
         self.note_pruned(node, true);
     }
 

@@ -6,7 +6,7 @@ use super::Ending;
 use super::node::Node;
 use super::process::{Relaxed, slack_basis};
 use super::tree::{RootProof, Tree};
-use crate::cuts::{Cut, LoopControl, Relaxation, lp_rows};
+use crate::cuts::{Cut, LoopControl, lp_rows};
 use crate::lp::{LpLimits, LpStatus, VarStatus};
 use crate::tally::Effort;
 use crate::technique::Technique;
@@ -114,7 +114,7 @@ impl Tree<'_> {
             }
         }
         if self.is_restart_due(integers, RESTART_SHARE) {
-            let fixed = (integers - self.unfixed().min(integers)) as u64;
+            let fixed = self.newly_fixed(integers) as u64;
             let effort = Effort {
                 calls: 1,
                 found: fixed,
@@ -150,29 +150,10 @@ impl Tree<'_> {
             if self.fractional.is_empty() {
                 break;
             }
-            let cuts = self.separation.round(
-                &mut Relaxation {
-                    mip: &self.mip,
-                    lp: &mut self.lp,
-                    lower: self.domain.lower(),
-                    upper: self.domain.upper(),
-                    is_local: false,
-                    cliques: &self.cliques,
-                    variable_bounds: &self.variable_bounds,
-                    is_root: true,
-                    depth: 0,
-                    known: self.incumbent.as_ref().map(|(x, _)| x.as_slice()),
-                },
-                budget,
-            );
-            if budget.is_over() {
-                return Err(Ending::Stopped);
-            }
-            self.separation.tell(&mut self.carry.progress.tally);
+            let cuts = self.find_cuts(true, budget)?;
             if cuts.is_empty() {
                 break;
             }
-            self.check_debug_cuts(&cuts);
             self.lp.add_rows(&lp_rows(&cuts), budget);
             match self.relax(self.current_bound, budget)? {
                 Relaxed::Pruned(bound) => {
@@ -374,10 +355,15 @@ impl Tree<'_> {
             .count()
     }
 
+    /// How many of `before` integer columns with a choice have none left.
+    fn newly_fixed(&self, before: usize) -> usize {
+        before - self.unfixed().min(before)
+    }
+
     /// Whether, of `before` integer columns with a choice, the share that got
     /// fixed meanwhile makes it worth starting over.
     pub(super) fn is_restart_due(&self, before: usize, least: f64) -> bool {
-        let fixed = before - self.unfixed().min(before);
+        let fixed = self.newly_fixed(before);
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let share = fixed as f64 / before.max(1) as f64;
         self.may_restart

@@ -200,12 +200,7 @@ impl<'a> Tree<'a> {
     }
 
     fn set_limit(&mut self, objective: f64) {
-        let limit = prune_limit(
-            objective,
-            self.lattice,
-            self.params.gap,
-            self.params.origin,
-        );
+        let limit = prune_limit(objective, self.lattice, self.params.gap, self.params.origin);
         if limit < self.limit {
             self.limit = limit;
             // Points of at most this objective are of interest; the limit is

@@ -50,16 +50,13 @@ impl Literal {
         self.0 as usize
     }
 
-    pub(crate) fn negated(self) -> Self {
-        Self(self.0 ^ 1)
-    }
-
     /// The value of the column that makes the literal true.
     pub(crate) fn true_value(self) -> f64 {
         if self.is_complemented() { 0.0 } else { 1.0 }
     }
 
     /// The literal's value at `x`.
+    #[cfg(test)]
     pub(crate) fn value(self, x: &[f64]) -> f64 {
         let value = x[self.column()];
         if self.is_complemented() {

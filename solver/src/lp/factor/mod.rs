@@ -187,12 +187,6 @@ impl Factor {
         self.fresh = other.fresh;
     }
 
-    /// Pivots smaller than `threshold` times their column's largest entry are
-    /// not taken; larger is more stable and less sparse.
-    pub(crate) fn set_threshold(&mut self, threshold: f64) {
-        self.threshold = threshold;
-    }
-
     /// Empty factors.
     fn begin(&mut self) {
         let m = self.m;
