@@ -229,6 +229,7 @@ impl Tree<'_> {
             self.relaxation_ticks += budget.ticks() - ticks;
             let iterations = self.lp.iterations().saturating_sub(iterations);
             self.node_iterations += iterations;
+            self.resolves += 1;
             match status {
                 LpStatus::Stopped => return Err(Ending::Stopped),
                 LpStatus::Infeasible => return Ok(Relaxed::Pruned(self.limit)),
@@ -366,7 +367,7 @@ impl Tree<'_> {
         let objective = self.lp.objective();
         let cutoff = self.lp_cutoff();
         #[expect(clippy::cast_precision_loss, reason = "a mean")]
-        let mean_iterations = self.node_iterations as f64 / (self.tree_nodes.max(1)) as f64;
+        let mean_iterations = self.node_iterations as f64 / self.resolves.max(1) as f64;
         let mut scope = Scope {
             lp: &mut self.lp,
             domain: &mut self.domain,

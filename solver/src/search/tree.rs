@@ -100,7 +100,9 @@ pub(super) struct Tree<'a> {
     pub(super) relaxation_ticks: u64,
     pub(super) root_ticks: u64,
     pub(super) learning_ticks: u64,
-    /// Simplex iterations in node relaxations.
+    /// Relaxations solved again after cuts or branching, and simplex iterations
+    /// in them.
+    pub(super) resolves: u64,
     pub(super) node_iterations: u64,
     /// Nodes of this tree.
     pub(super) tree_nodes: u64,
@@ -156,6 +158,7 @@ impl<'a> Tree<'a> {
             relaxation_ticks: 0,
             root_ticks: 0,
             learning_ticks: 0,
+            resolves: 0,
             node_iterations: 0,
             tree_nodes: 0,
             root_x: Vec::new(),
