@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::cpuset::CpuSet;
-use crate::placement::{Kind, SolveSettings, Weights};
+use crate::placement::{Kind, LARGEST_WEIGHT, SolveSettings, Weights};
 use crate::units::parse_duration;
 
 /// Where the settings live unless `--config` says otherwise.
@@ -202,25 +202,10 @@ fn ratio(key: &str, value: f64) -> Result<f64, String> {
     }
 }
 
-fn check_weights(w: &Weights) -> Result<(), String> {
-    /// Keeps every cost below 2^63 on the largest host that is read.
-    const MOST: i64 = 1_000_000_000;
-    let all = [
-        ("smt_busy", w.smt_busy),
-        ("smt_foreign", w.smt_foreign),
-        ("slow_core", w.slow_core),
-        ("away", w.away),
-        ("spread.l3", w.spread.l3),
-        ("spread.numa", w.spread.numa),
-        ("balance.l3", w.balance.l3),
-        ("balance.numa", w.balance.numa),
-        ("move.thread", w.movement.thread),
-        ("move.l3", w.movement.l3),
-        ("move.numa", w.movement.numa),
-    ];
-    match all.iter().find(|(_, value)| !(0..=MOST).contains(value)) {
+fn check_weights(weights: &Weights) -> Result<(), String> {
+    match weights.first_wrong() {
         Some((key, value)) => Err(format!(
-            "weights.{key} = {value}: expected an integer from 0 to {MOST}"
+            "weights.{key} = {value}: expected an integer from 0 to {LARGEST_WEIGHT}"
         )),
         None => Ok(()),
     }

@@ -76,16 +76,7 @@ pub(crate) struct SearchLimits {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show what would be done; changes nothing
-    Plan {
-        /// A host file (schema placement/1) instead of this machine
-        #[arg(long, value_name = "FILE")]
-        host: Option<PathBuf>,
-        #[command(flatten)]
-        limits: SearchLimits,
-        /// Print one JSON object (schema plan/1)
-        #[arg(long)]
-        json: bool,
-    },
+    Plan(PlanArgs),
     /// One round: sample, predict, solve, journal, write, verify, record
     Apply {
         /// Show the round's writes and make none; stores nothing
@@ -139,6 +130,78 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `plan` plans, and what it does with the plan.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// A host file (schema placement/1) instead of this machine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) host: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: SearchLimits,
+    /// Print one JSON object (schema plan/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) what_if: WhatIfArgs,
+    #[command(flatten)]
+    pub(crate) exchange: ExchangeArgs,
+    #[command(flatten)]
+    pub(crate) batch: BatchArgs,
+}
+
+/// A host that is not quite the one at hand.
+#[derive(Debug, Args)]
+pub(crate) struct WhatIfArgs {
+    /// Plan as if a container came, went or changed; may be repeated:
+    /// add:cpus=8,p95=3.5[,id=NAME][,kind=burst][,home=0][,priority=1], remove:ID, change:ID,cpus=4[,p95=2]
+    #[arg(long, value_name = "CHANGE")]
+    pub(crate) what_if: Vec<String>,
+    /// Plan with other cost weights: smt_busy=300,spread.numa=900
+    #[arg(long, value_name = "NAME=VALUE,..")]
+    pub(crate) weights: Option<String>,
+    /// Show the plan with the changes beside the one without
+    #[arg(long)]
+    pub(crate) compare: bool,
+}
+
+/// Models and solutions of other solvers.
+#[derive(Debug, Args)]
+pub(crate) struct ExchangeArgs {
+    /// Write the placement MIP (.mps or .lp, also .gz) instead of solving it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what_if", "weights", "compare"])]
+    pub(crate) export: Option<PathBuf>,
+    /// Evaluate a solution of the exported MIP beside the plan
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["export", "what_if", "weights", "compare"])]
+    pub(crate) import_solution: Option<PathBuf>,
+    /// The form of the MIP [default: aggregated]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) model: Option<ModelForm>,
+}
+
+/// Form of an exported MIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelForm {
+    /// Counts per cell: small, what the search solves
+    Aggregated,
+    /// A column for each thread and container: large, easy to read
+    Naive,
+}
+
+/// Many hosts at once.
+#[derive(Debug, Args)]
+pub(crate) struct BatchArgs {
+    /// Plan every host of a file, one object of schema placement/1 a line
+    #[arg(long, value_name = "IN.jsonl", requires = "out",
+          conflicts_with_all = ["host", "export", "import_solution", "what_if", "weights", "compare", "json"])]
+    pub(crate) batch: Option<PathBuf>,
+    /// Where the plans go, one a line in the order of the input; a file that is there is gone on with
+    #[arg(long, value_name = "OUT.jsonl", requires = "batch")]
+    pub(crate) out: Option<PathBuf>,
+    /// Hosts planned at a time [default: 1]
+    #[arg(long, value_name = "N", requires = "batch", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
 }
 
 fn parse_ratio(text: &str) -> Result<f64, String> {

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use super::exit::{self, Failure};
-use super::plan::{WIDTH, report};
+use super::plan::{WIDTH, report, summary};
 use super::render;
 use crate::engine::record::Round;
 use crate::engine::{Event, Managed, State, decide, embedded_state};
@@ -85,24 +85,7 @@ fn print(round: &Round, out: &mut dyn Write) -> Result<(), Failure> {
         })
         .collect();
     writeln!(out, "{}", render::table(&rows))?;
-    writeln!(out, "AFTER   {}", render::status_words(report.status))?;
-    writeln!(
-        out,
-        "        {}",
-        render::proof_line(report.cost, report.lower_bound, report.gap)
-    )?;
-    writeln!(
-        out,
-        "        paid for: {}",
-        render::parts_line(&report.cost_parts)
-    )?;
-    if let Some(t) = &report.timing {
-        writeln!(
-            out,
-            "        {} threads move; {:.1} ms, work {}",
-            report.moved_threads, t.elapsed_ms, t.work
-        )?;
-    }
+    write!(out, "{}", summary("AFTER ", &report))?;
     writeln!(
         out,
         "{}",
@@ -125,15 +108,14 @@ fn print(round: &Round, out: &mut dyn Write) -> Result<(), Failure> {
 fn placed_before(state: &State) -> Instance {
     let spec = |m: &Managed| {
         Some(ContainerSpec {
-            id: m.container.id.clone(),
-            cpus: m.container.request.cpus?,
-            predicted_p95: m.prediction.p95,
-            rho_mcpu: None,
-            request_mcpu: None,
             kind: m.container.request.kind,
             previous: Some(m.assigned.as_ref()?.iter().collect()),
             home: m.container.home,
-            priority: 0,
+            ..ContainerSpec::new(
+                m.container.id.clone(),
+                m.container.request.cpus?,
+                m.prediction.p95,
+            )
         })
     };
     Instance {

@@ -7,6 +7,8 @@ use std::fmt;
 pub(crate) const DONE: u8 = 0;
 /// A bug.
 pub(crate) const BUG: u8 = 1;
+/// Wrong command line.
+pub(crate) const USAGE: u8 = 2;
 /// Malformed input: file, configuration, journal, sysfs.
 pub(crate) const BAD_INPUT: u8 = 3;
 /// The host is not fit: missing controller, missing permission.

@@ -2,8 +2,10 @@
 
 mod apply;
 mod args;
+mod batch;
 mod demo;
 mod doctor;
+mod exchange;
 mod exit;
 mod log;
 mod plan;
@@ -12,7 +14,9 @@ mod replay;
 mod restore;
 mod settings;
 mod status;
+mod subject;
 mod topology;
+mod what_if;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -50,16 +54,7 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Failure> {
     let session = Session::new(&arguments.global);
     match &arguments.command {
-        Command::Plan {
-            host: Some(file),
-            limits,
-            json,
-        } => plan::run_file(&session, file, limits, *json, out),
-        Command::Plan {
-            host: None,
-            limits,
-            json,
-        } => plan::run(&session, limits, *json, log, out),
+        Command::Plan(arguments) => plan::dispatch(&session, arguments, log, out),
         Command::Apply {
             dry_run: true,
             limits,

@@ -1,20 +1,17 @@
 //! `cpufence plan` and `apply --dry-run`: what would be done; changes nothing.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "reads the host file and the clock: an edge"
-)]
-
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::args::SearchLimits;
+use super::args::{PlanArgs, SearchLimits};
+use super::batch;
+use super::exchange;
 use super::exit::{self, Failure};
 use super::log::Log;
 use super::render;
 use super::settings::{Session, with_limits};
+use super::subject::Subject;
+use super::what_if;
 use crate::cgroup::CpusetWrite;
 use crate::cgroup::journal::LockError;
 use crate::config::Config;
@@ -22,7 +19,7 @@ use crate::cpuset::{CpuId, CpuSet};
 use crate::engine::record::Round;
 use crate::engine::shell::{self, ShellError, Sight};
 use crate::error::chain;
-use crate::placement::{Placement, PlanReport, SolveSettings, Status, Timing, plan_host};
+use crate::placement::{Instance, Placement, PlanReport, SolveSettings, Status, Timing};
 use crate::report::{escape_name, format_diagram};
 use crate::topology::Topology;
 
@@ -44,39 +41,66 @@ pub(super) fn run(
     Ok(code(round.decision.plan.answer.status))
 }
 
-/// `plan --host FILE`: the file brings its own weights.
-pub(super) fn run_file(
+/// `plan` with all that can be asked of it.
+pub(super) fn dispatch(
     session: &Session,
-    file: &Path,
-    limits: &SearchLimits,
-    json: bool,
+    arguments: &PlanArgs,
+    log: &Log,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let start = Instant::now();
-    let config = session.config()?;
-    let name = escape_name(file.as_os_str().as_encoded_bytes());
-    let bytes = fs::read(file)
-        .map_err(|e| Failure::bad_input(format_args!("cannot read the host file {name}: {e}")))?;
-    let settings = with_limits(&config.solve, limits);
-    let (instance, report) = plan_host(&bytes, &name, &CpuSet::new(), &settings, &|| {
-        start.elapsed()
-    })
-    .map_err(|e| Failure::bad_input(chain(&e)))?;
+    let PlanArgs {
+        host,
+        limits,
+        json,
+        what_if: changes,
+        exchange: models,
+        batch: many,
+    } = arguments;
+    if models.model.is_some() && models.export.is_none() && models.import_solution.is_none() {
+        let text = "--model says how --export writes or --import-solution reads; give one of them";
+        return Err(Failure::new(exit::USAGE, text));
+    }
+    if many.batch.is_some() {
+        return batch::run(session, many, limits, log);
+    }
+    let asked = models.export.is_some() || models.import_solution.is_some();
+    let changed = !changes.what_if.is_empty() || changes.weights.is_some() || changes.compare;
+    if !asked && !changed && host.is_none() {
+        return run(session, limits, *json, log, out);
+    }
+    let subject = Subject::new(session, host.as_deref(), limits, log)?;
+    if asked {
+        exchange::run(&subject, models, *json, out)
+    } else if changed {
+        what_if::run(&subject, changes, *json, out)
+    } else {
+        let (_, report) = subject.plan(&subject.instance)?;
+        print_plan(&subject.instance, &report, *json, out)?;
+        Ok(code(report.status))
+    }
+}
+
+/// Prints the plan of an instance, for people or as JSON.
+pub(super) fn print_plan(
+    instance: &Instance,
+    report: &PlanReport,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     if json {
         writeln!(out, "{}", report.to_json_line())?;
-    } else {
-        let before = |id: &str| -> CpuSet {
-            let spec = instance.containers.iter().find(|c| c.id == id);
-            spec.and_then(|c| c.previous.as_ref())
-                .into_iter()
-                .flatten()
-                .copied()
-                .collect()
-        };
-        let rows = render::container_table(&instance, before, &report.cpuset);
-        print_report(&instance.topology, &report, &rows, out)?;
+        return Ok(());
     }
-    Ok(code(report.status))
+    let before = |id: &str| -> CpuSet {
+        let spec = instance.containers.iter().find(|c| c.id == id);
+        spec.and_then(|c| c.previous.as_ref())
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect()
+    };
+    let rows = render::container_table(instance, before, &report.cpuset);
+    print_report(&instance.topology, report, &rows, out)
 }
 
 /// Exit code of a plan.
@@ -197,24 +221,7 @@ fn print_report(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     writeln!(out, "host  {}", render::host_line(topology))?;
-    writeln!(out, "plan  {}", render::status_words(report.status))?;
-    writeln!(
-        out,
-        "      {}",
-        render::proof_line(report.cost, report.lower_bound, report.gap)
-    )?;
-    writeln!(
-        out,
-        "      paid for: {}",
-        render::parts_line(&report.cost_parts)
-    )?;
-    if let Some(t) = &report.timing {
-        writeln!(
-            out,
-            "      {} threads move; {:.1} ms, work {}",
-            report.moved_threads, t.elapsed_ms, t.work
-        )?;
-    }
+    write!(out, "{}", summary("plan", report))?;
     writeln!(
         out,
         "\n{}",
@@ -223,6 +230,22 @@ fn print_report(
     write!(out, "{rows}")?;
     write!(out, "{}", render::section("\nwhy", &report.explanation))?;
     Ok(())
+}
+
+/// Status, proof, cost by cause and movement of a plan under a heading.
+pub(super) fn summary(heading: &str, report: &PlanReport) -> String {
+    let mut lines = vec![
+        render::status_words(report.status).to_owned(),
+        render::proof_line(report.cost, report.lower_bound, report.gap),
+        format!("paid for: {}", render::parts_line(&report.cost_parts)),
+    ];
+    if let Some(t) = &report.timing {
+        lines.push(format!(
+            "{} threads move; {:.1} ms, work {}",
+            report.moved_threads, t.elapsed_ms, t.work
+        ));
+    }
+    render::hanging(heading, &lines)
 }
 
 fn set(sets: &BTreeMap<String, Vec<u32>>) -> Placement {

@@ -139,6 +139,16 @@ pub(crate) fn container_table(
     table(&rows)
 }
 
+/// Lines beside a heading, two columns to its right.
+pub(crate) fn hanging(heading: &str, lines: &[String]) -> String {
+    let indent = " ".repeat(heading.chars().count());
+    let head = std::iter::once(heading).chain(std::iter::repeat(indent.as_str()));
+    let pairs = head.zip(lines);
+    pairs
+        .map(|(head, line)| format!("{head}  {line}\n"))
+        .collect()
+}
+
 /// Indented lines under a heading; nothing for no lines.
 pub(crate) fn section(heading: &str, lines: &[String]) -> String {
     if lines.is_empty() {

@@ -110,6 +110,14 @@ fn kept(field: &Field<'_>, reason: String) -> Plan {
     }
 }
 
+/// The placement problem of a round: the instance, and the online CPUs that
+/// are not offered to its containers.
+#[must_use]
+pub fn problem_of(state: &State) -> (Instance, CpuSet) {
+    let field = Field::new(state);
+    (field.instance(state), field.unavailable)
+}
+
 /// Who and what takes part in the placement.
 struct Field<'a> {
     /// Containers that may be fenced, by id.

@@ -10,6 +10,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{decide, pool_base, request_words};
+pub use decide::{decide, pool_base, problem_of, request_words};
 pub use embedded::embedded_state;
 pub use state::{Decision, Event, Managed, Plan, Settings, State};

@@ -76,11 +76,13 @@
 //! - Every column is an integer and the costs are divided by their greatest
 //!   common divisor, so a bound may be rounded up to the next integer.
 
+mod points;
+
 use branchcut::Model;
 
 use super::cells::{self, Cell};
 use super::classes::{self, Claims, Class};
-use super::counts::{CellCounts, Kept, State};
+use super::counts::State;
 use super::lower;
 use super::partition::least_excess;
 use super::problem::{L3, NUMA, Problem};
@@ -192,107 +194,6 @@ impl Aggregated {
             of_cell,
             of_level,
         })
-    }
-
-    /// The model's point for `counts`.
-    pub(super) fn point(&self, problem: &Problem, counts: &[CellCounts]) -> Vec<f64> {
-        let mut point = vec![0.0; self.columns];
-        for (columns, counts) in self.of_cell.iter().zip(counts) {
-            for (k, &column) in columns.threads.iter().enumerate() {
-                point[column] = counts.threads(k) as f64;
-                if let Some(column) = columns.whole[k] {
-                    point[column] = counts.whole[k] as f64;
-                }
-                if let Some(column) = columns.shared[k] {
-                    point[column] = counts.shared[k] as f64;
-                }
-            }
-            if let Some(column) = columns.shared_cores {
-                point[column] = counts.shared_cores() as f64;
-            }
-            for &(class, state, column) in &columns.kept {
-                let kept = counts
-                    .kept
-                    .iter()
-                    .find(|kept| kept.class == class && kept.state == state);
-                point[column] = kept.map_or(0, |kept| kept.count) as f64;
-            }
-        }
-        for (level, columns) in self.of_level.iter().enumerate() {
-            let groups = problem.levels[level].groups.len();
-            let mut now = vec![vec![0i64; problem.containers.len()]; groups];
-            for (cell, counts) in self.cells.iter().zip(counts) {
-                for (k, now) in now[cell.group[level]].iter_mut().enumerate() {
-                    *now += counts.threads(k) as i64;
-                }
-            }
-            for (g, now) in now.iter().enumerate() {
-                let had = previous_in(problem, level, g);
-                let mut load = 0;
-                for (k, &n) in now.iter().enumerate() {
-                    load += problem.containers[k].rho * n;
-                    if let Some(column) = columns.used[g][k] {
-                        point[column] = f64::from(u8::from(n > 0));
-                    }
-                    if let Some(column) = columns.short[g][k] {
-                        point[column] = (had[k] - n).max(0) as f64;
-                    }
-                }
-                if let Some(column) = columns.excess[g] {
-                    let excess = (load - problem.levels[level].groups[g].share).max(0);
-                    point[column] = excess as f64;
-                }
-            }
-        }
-        point
-    }
-
-    /// The counts at an integral `point`; none where they contradict each
-    /// other, which a point that meets the rows cannot.
-    pub(super) fn counts(&self, point: &[f64]) -> Option<Vec<CellCounts>> {
-        let whole_number = |column: usize| -> Option<usize> {
-            let value = point.get(column)?.round();
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "checked to be a small nonnegative integer"
-            )]
-            (0.0..1e9).contains(&value).then_some(value as usize)
-        };
-        let optional = |column: &Option<usize>| column.map_or(Some(0), whole_number);
-        self.of_cell
-            .iter()
-            .map(|columns| {
-                let whole: Vec<usize> =
-                    columns.whole.iter().map(optional).collect::<Option<_>>()?;
-                let shared: Vec<usize> =
-                    columns.shared.iter().map(optional).collect::<Option<_>>()?;
-                let lone = columns
-                    .threads
-                    .iter()
-                    .zip(whole.iter().zip(&shared))
-                    .map(|(&column, (f, m))| whole_number(column)?.checked_sub(2 * f + m))
-                    .collect::<Option<_>>()?;
-                let kept = columns
-                    .kept
-                    .iter()
-                    .map(|&(class, state, column)| {
-                        let count = whole_number(column)?;
-                        Some(Kept {
-                            class,
-                            state,
-                            count,
-                        })
-                    })
-                    .collect::<Option<_>>()?;
-                Some(CellCounts {
-                    whole,
-                    lone,
-                    shared,
-                    kept,
-                })
-            })
-            .collect()
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::overfull::SHARED;
 use super::pool::POOL;
-use super::types::{ContainerSpec, Instance, Kind, Weights};
+use super::types::{ContainerSpec, Instance, Kind, LARGEST_WEIGHT, Weights};
 use crate::cpuset::{CpuId, MAX_CPU};
 use crate::topology::{Cpu, Topology};
 
@@ -148,31 +148,15 @@ pub fn check_instance(instance: &Instance) -> Result<(), ValueError> {
 }
 
 fn check_weights(weights: &Weights) -> Result<(), ValueError> {
-    let w = weights;
-    let named = [
-        ("smt_busy", w.smt_busy),
-        ("smt_foreign", w.smt_foreign),
-        ("slow_core", w.slow_core),
-        ("away", w.away),
-        ("spread.l3", w.spread.l3),
-        ("spread.numa", w.spread.numa),
-        ("balance.l3", w.balance.l3),
-        ("balance.numa", w.balance.numa),
-        ("move.thread", w.movement.thread),
-        ("move.l3", w.movement.l3),
-        ("move.numa", w.movement.numa),
-    ];
-    for (name, value) in named {
-        if !(0..=1_000_000_000).contains(&value) {
-            return Err(wrong(
-                format!("weights.{name}"),
-                value.to_string(),
-                "0 to 1000000000",
-                "leave the weight out for its default",
-            ));
-        }
+    match weights.first_wrong() {
+        Some((name, value)) => Err(wrong(
+            format!("weights.{name}"),
+            value.to_string(),
+            format!("0 to {LARGEST_WEIGHT}"),
+            "leave the weight out for its default",
+        )),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_topology(topology: &Topology) -> Result<(), ValueError> {

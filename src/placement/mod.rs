@@ -5,6 +5,7 @@
 
 mod aggregated;
 mod anneal;
+mod batch;
 mod cells;
 mod check;
 mod classes;
@@ -12,6 +13,7 @@ pub mod cost;
 mod counts;
 #[doc(hidden)]
 pub mod enumerate;
+mod exchange;
 mod explain;
 mod greedy;
 mod keep;
@@ -35,15 +37,19 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod types;
+mod what_if;
 
+pub use batch::{Checksum, Origin, batch_answer, batch_error};
 pub use check::{HostFileError, ValueError, check_instance, parse_host};
 pub use cost::placement_cost;
+pub use exchange::{Exchange, ExchangeError, Imported, ModelKind};
 pub use explain::{Annotation, Change, Explained, explain};
 pub use place::{Placed, PlacementError, place};
 pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};
-pub use report::{HostPlanError, PlanReport, Timing, plan_host};
+pub use report::{HostPlanError, PlanReport, Timing, plan_host, plan_instance};
 pub use types::{
-    Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LevelWeights, MoveWeights,
-    Placement, SolveSettings, Status, Weights,
+    Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LARGEST_WEIGHT, LevelWeights,
+    MoveWeights, Placement, SolveSettings, Status, Weights,
 };
+pub use what_if::{ChangeError, Idle, Room, Side, Step, changed, changed_weights, reprice, sides};

@@ -20,7 +20,7 @@
 
 use branchcut::Model;
 
-use super::problem::{NUMA, Owners, Problem};
+use super::problem::{LEVEL_NAMES, NUMA, Owners, Problem};
 use super::rows::{Draft, Terms};
 
 /// The thread-level model of a problem.
@@ -208,6 +208,42 @@ impl Naive {
             point[column] = (had(problem, level, group, k) - now).max(0) as f64;
         }
         point
+    }
+
+    /// A name for each column: its letter, then the CPU c or the level's group
+    /// g, and the container k (`docs/placement.md` lists the letters).
+    pub(super) fn names(&self, problem: &Problem) -> Vec<String> {
+        let mut names = vec![String::new(); self.columns];
+        let cpu = |thread: usize| problem.threads[thread].cpu;
+        for (thread, row) in self.assigned.iter().enumerate() {
+            for (k, &column) in row.iter().enumerate() {
+                names[column] = format!("x_c{}_k{k}", cpu(thread));
+            }
+        }
+        for (letter, columns) in [('b', &self.busy), ('e', &self.foreign)] {
+            for &(column, thread, k) in columns {
+                names[column] = format!("{letter}_c{}_k{k}", cpu(thread));
+            }
+        }
+        for &(column, level, group) in &self.excess {
+            names[column] = format!("E_{}{group}", LEVEL_NAMES[level]);
+        }
+        for (letter, columns) in [('y', &self.used), ('v', &self.short)] {
+            for &(column, level, group, k) in columns {
+                names[column] = format!("{letter}_{}{group}_k{k}", LEVEL_NAMES[level]);
+            }
+        }
+        names
+    }
+
+    /// Whether a container has a thread, by thread, then container, at a point
+    /// of whole numbers.
+    pub(super) fn assigned(&self, point: &[f64]) -> Vec<Vec<bool>> {
+        let has = |&column: &usize| point.get(column).is_some_and(|&x| x > 0.5);
+        self.assigned
+            .iter()
+            .map(|row| row.iter().map(has).collect())
+            .collect()
     }
 
     /// The owners at an integral `point`.

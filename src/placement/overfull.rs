@@ -194,15 +194,9 @@ impl Relaxed {
             names.join(", ")
         ));
         self.instance.containers.push(ContainerSpec {
-            id: SHARED.to_owned(),
-            cpus: u32::try_from(zone).unwrap_or(u32::MAX),
-            predicted_p95: 0.0,
             rho_mcpu: Some((load / size).clamp(50, 1000)),
-            kind: Kind::Static,
             previous: Some(was.iter().collect()).filter(|p: &Vec<_>| !p.is_empty()),
-            home: None,
-            request_mcpu: None,
-            priority: 0,
+            ..ContainerSpec::new(SHARED, u32::try_from(zone).unwrap_or(u32::MAX), 0.0)
         });
         Ok(())
     }

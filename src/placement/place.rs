@@ -23,7 +23,7 @@ use super::cost::cost;
 use super::greedy::{Regions, greedy};
 use super::keep::keep_and_fit;
 use super::lower::lower_bound;
-use super::overfull::relax;
+use super::overfull::{Relaxed, relax};
 use super::pool::{POOL, micro, normalise};
 use super::problem::{Owners, Problem, ProblemError};
 use super::solve::{End, Prepared};
@@ -112,20 +112,27 @@ impl<'a> Limits<'a> {
     }
 }
 
-/// Places the containers of `instance` on its online CPUs without
-/// `unavailable`. `clock` tells the time since the round began; the budget is
-/// for all of it. Never above greedy or keep-and-fit, unless a guardrail says
-/// so ([`Status::Kept`]).
-///
-/// # Errors
-/// If the instance makes no sense, or no CPU is left.
-pub fn place(
-    instance: &Instance,
-    unavailable: &CpuSet,
-    settings: &SolveSettings,
-    clock: &dyn Fn() -> Duration,
-) -> Result<Placed, PlacementError> {
-    let limits = Limits::new(settings, clock);
+/// An instance in the form that is solved.
+pub(super) struct Posed {
+    /// Normalised.
+    pub(super) normal: Instance,
+    /// Made to fit; none where it fits.
+    pub(super) relaxed: Option<Relaxed>,
+    /// The dense form of what is solved.
+    pub(super) problem: Problem,
+    /// The threads that containers may have.
+    pub(super) offered: CpuSet,
+}
+
+impl Posed {
+    /// The instance that [`Posed::problem`] is of.
+    pub(super) fn solved(&self) -> &Instance {
+        self.relaxed.as_ref().map_or(&self.normal, |r| &r.instance)
+    }
+}
+
+/// Step 1 of the module's text.
+pub(super) fn pose(instance: &Instance, unavailable: &CpuSet) -> Result<Posed, PlacementError> {
     let normal = normalise(instance);
     let online = instance.topology.online();
     let offered = online.difference(unavailable);
@@ -143,9 +150,39 @@ pub fn place(
     };
     let solved = relaxed.as_ref().map_or(&normal, |r| &r.instance);
     let problem = Problem::new(solved, unavailable)?;
-    let search = search(&problem, settings, &limits);
+    Ok(Posed {
+        normal,
+        relaxed,
+        problem,
+        offered,
+    })
+}
 
-    let found = match &relaxed {
+/// Places the containers of `instance` on its online CPUs without
+/// `unavailable`. `clock` tells the time since the round began; the budget is
+/// for all of it. Never above greedy or keep-and-fit, unless a guardrail says
+/// so ([`Status::Kept`]).
+///
+/// # Errors
+/// If the instance makes no sense, or no CPU is left.
+pub fn place(
+    instance: &Instance,
+    unavailable: &CpuSet,
+    settings: &SolveSettings,
+    clock: &dyn Fn() -> Duration,
+) -> Result<Placed, PlacementError> {
+    let limits = Limits::new(settings, clock);
+    let posed = pose(instance, unavailable)?;
+    let Posed {
+        normal,
+        relaxed,
+        problem,
+        offered,
+    } = &posed;
+    let solved = posed.solved();
+    let search = search(problem, settings, &limits);
+
+    let found = match relaxed {
         Some(relaxed) => Found {
             status: Status::Fallback,
             reasons: relaxed.reasons.clone(),
@@ -156,27 +193,27 @@ pub fn place(
             },
             owners: search.owners.clone(),
         },
-        None => guard(&problem, settings, &search),
+        None => guard(problem, settings, &search),
     };
     let base = problem.placement(&found.owners);
     let mut placement = base.clone();
-    if let Some(relaxed) = &relaxed {
-        relaxed.unmerge(&mut placement, &offered)?;
+    if let Some(relaxed) = relaxed {
+        relaxed.unmerge(&mut placement, offered)?;
     }
     let answer = Answer {
         status: found.status,
-        cost_parts: cost(&problem, &found.owners),
+        cost_parts: cost(problem, &found.owners),
         lower_bound: found.lower_bound,
-        moved_threads: moved_threads(&normal, &placement, &offered),
+        moved_threads: moved_threads(normal, &placement, offered),
         work: search.work,
         reasons: found.reasons,
-        lent: lend(&placement, &offered),
+        lent: lend(&placement, offered),
         placement,
     };
     Ok(Placed {
         answer,
         solved: solved.clone(),
-        normal,
+        normal: normal.clone(),
         base,
         greedy_cost: search.greedy_cost,
         keep_cost: search.keep_cost,

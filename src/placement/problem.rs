@@ -31,6 +31,8 @@ pub type Owners = [Option<u32>];
 pub const L3: usize = 0;
 /// Index of the NUMA level in [`Problem::levels`] and [`Thread::group`].
 pub const NUMA: usize = 1;
+/// How names of a level's groups begin, `[L3, NUMA]`.
+pub(super) const LEVEL_NAMES: [&str; 2] = ["l3_", "numa_"];
 
 /// An offered thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -384,21 +386,8 @@ fn even_share(load: i64, part: usize, all: usize) -> i64 {
 }
 
 fn check_weights(weights: &Weights) -> Result<(), ProblemError> {
-    let named = [
-        ("smt_busy", weights.smt_busy),
-        ("smt_foreign", weights.smt_foreign),
-        ("slow_core", weights.slow_core),
-        ("away", weights.away),
-        ("spread.l3", weights.spread.l3),
-        ("spread.numa", weights.spread.numa),
-        ("balance.l3", weights.balance.l3),
-        ("balance.numa", weights.balance.numa),
-        ("move.thread", weights.movement.thread),
-        ("move.l3", weights.movement.l3),
-        ("move.numa", weights.movement.numa),
-    ];
-    match named.iter().find(|w| !(0..=1_000_000_000).contains(&w.1)) {
-        Some(&(name, value)) => Err(ProblemError::Weight { name, value }),
+    match weights.first_wrong() {
+        Some((name, value)) => Err(ProblemError::Weight { name, value }),
         None => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::check::{HostFileError, parse_host};
 use super::explain::{Annotation, Explained, explain};
-use super::place::{PlacementError, place};
+use super::place::{Placed, PlacementError, place};
 use super::pool::cpusets;
 use super::types::{Answer, CostParts, Instance, Placement, SolveSettings, Status};
 use crate::cpuset::CpuSet;
@@ -171,15 +171,28 @@ pub fn plan_host(
     clock: &dyn Fn() -> Duration,
 ) -> Result<(Instance, PlanReport), HostPlanError> {
     let instance = parse_host(bytes, file)?;
-    let placed = place(&instance, unavailable, settings, clock).map_err(|source| {
-        HostPlanError::Placement {
-            file: file.escape_debug().to_string(),
-            source,
-        }
+    let planned = plan_instance(&instance, unavailable, settings, clock);
+    let (_, report) = planned.map_err(|source| HostPlanError::Placement {
+        file: file.escape_debug().to_string(),
+        source,
     })?;
+    Ok((instance, report))
+}
+
+/// Places and explains a checked instance.
+///
+/// # Errors
+/// As [`place()`].
+pub fn plan_instance(
+    instance: &Instance,
+    unavailable: &CpuSet,
+    settings: &SolveSettings,
+    clock: &dyn Fn() -> Duration,
+) -> Result<(Placed, PlanReport), PlacementError> {
+    let placed = place(instance, unavailable, settings, clock)?;
     let timing = Timing::new(settings.budget, placed.build, clock(), placed.answer.work);
     let annotations: BTreeMap<String, Annotation> = BTreeMap::new();
-    let explained = explain(&instance, unavailable, &placed, &annotations);
-    let report = PlanReport::new(&instance, &placed.answer, &explained, Some(timing));
-    Ok((instance, report))
+    let explained = explain(instance, unavailable, &placed, &annotations);
+    let report = PlanReport::new(instance, &placed.answer, &explained, Some(timing));
+    Ok((placed, report))
 }

@@ -1,6 +1,6 @@
 //! Small hosts for tests.
 
-use super::types::{ContainerSpec, Instance, Kind, Weights};
+use super::types::{ContainerSpec, Instance, Weights};
 use crate::cpuset::CpuId;
 use crate::topology::{Cpu, Topology};
 
@@ -29,17 +29,7 @@ pub(crate) fn topology(sockets: u32, l3s: u32, cores: u32, smt: u32) -> Topology
 
 /// A static newcomer.
 pub(crate) fn container(id: &str, cpus: u32, p95: f64) -> ContainerSpec {
-    ContainerSpec {
-        id: id.to_owned(),
-        cpus,
-        predicted_p95: p95,
-        rho_mcpu: None,
-        kind: Kind::Static,
-        previous: None,
-        home: None,
-        request_mcpu: None,
-        priority: 0,
-    }
+    ContainerSpec::new(id, cpus, p95)
 }
 
 /// `threads` CPUs without SMT in one L3.

@@ -82,6 +82,42 @@ impl Default for Weights {
     }
 }
 
+impl Weights {
+    /// The weights by their names in the schema.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, i64); 11] {
+        let mut copy = *self;
+        copy.named_mut().map(|(name, weight)| (name, *weight))
+    }
+
+    /// The weights by name, to be set.
+    pub fn named_mut(&mut self) -> [(&'static str, &mut i64); 11] {
+        [
+            ("smt_busy", &mut self.smt_busy),
+            ("smt_foreign", &mut self.smt_foreign),
+            ("slow_core", &mut self.slow_core),
+            ("away", &mut self.away),
+            ("spread.l3", &mut self.spread.l3),
+            ("spread.numa", &mut self.spread.numa),
+            ("balance.l3", &mut self.balance.l3),
+            ("balance.numa", &mut self.balance.numa),
+            ("move.thread", &mut self.movement.thread),
+            ("move.l3", &mut self.movement.l3),
+            ("move.numa", &mut self.movement.numa),
+        ]
+    }
+
+    /// The first weight outside 0 to [`LARGEST_WEIGHT`].
+    #[must_use]
+    pub fn first_wrong(&self) -> Option<(&'static str, i64)> {
+        let is_wrong = |w: &(&'static str, i64)| !(0..=LARGEST_WEIGHT).contains(&w.1);
+        self.named().into_iter().find(is_wrong)
+    }
+}
+
+/// Largest weight: keeps every cost below 2^63 on the largest host that is read.
+pub const LARGEST_WEIGHT: i64 = 1_000_000_000;
+
 /// One container as the model sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContainerSpec {
@@ -112,6 +148,24 @@ pub struct ContainerSpec {
     /// Larger keeps its exclusivity longer on an over-full host.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
+}
+
+impl ContainerSpec {
+    /// A static newcomer.
+    #[must_use]
+    pub fn new(id: impl Into<String>, cpus: u32, predicted_p95: f64) -> Self {
+        Self {
+            id: id.into(),
+            cpus,
+            predicted_p95,
+            rho_mcpu: None,
+            kind: Kind::Static,
+            previous: None,
+            home: None,
+            request_mcpu: None,
+            priority: 0,
+        }
+    }
 }
 
 #[expect(

@@ -17,10 +17,11 @@ const EDGES: &[&str] = &[
     "solver/src/memory.rs",
     "src/cgroup/fs.rs",
     "src/cgroup/journal/disk.rs",
+    "src/cli/batch.rs",
     "src/cli/demo.rs",
-    "src/cli/plan.rs",
     "src/cli/replay.rs",
     "src/cli/settings.rs",
+    "src/cli/subject.rs",
     "src/engine/shell.rs",
     "src/history/store.rs",
 ];
