@@ -2,7 +2,7 @@
 """Runs HiGHS and CBC over a folder of instances, for the table of `branchcut bench`.
 
     nice -n 19 benches/peers.py DIR --out peers.csv [--solvers highs,cbc]
-        [--time-limit 20] [--cpu] [--gap 1e-6] [--only NAME,..]
+        [--time-limit 20] [--cpu] [--gap 1e-6] [--only NAME,..] [--simplex]
 
 DIR holds `reference.csv` and NAME.mps.gz. The output has the columns of
 `peers.csv` beside the instances: instance, solver, version, status, objective,
@@ -19,7 +19,8 @@ HiGHS read it, written out again with all bounds explicit, a maximisation
 negated and its values negated back. On a busy machine `--cpu` limits CPU time:
 CBC does so itself, HiGHS gets thrice the limit of wall time and has not solved
 what took more CPU time than the limit. A finished row is not run again: an
-interrupted run goes on where it was.
+interrupted run goes on where it was. `--simplex` (linear programs, HiGHS alone)
+turns HiGHS's presolve off and asks for its simplex method.
 """
 import argparse, csv, os, re, resource, subprocess, sys, tempfile, time
 
@@ -32,13 +33,16 @@ def cpu(who):
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def run_highs(path, limit, gap, on_cpu):
+def run_highs(path, limit, gap, on_cpu, simplex):
     """In this process, which is a child of its own."""
     import highspy
     highs = highspy.Highs()
     highs.silent()
     for name, value in [("threads", 1), ("parallel", "off"), ("time_limit", 3 * limit if on_cpu else limit), ("mip_rel_gap", gap)]:
         highs.setOptionValue(name, value)
+    if simplex:
+        highs.setOptionValue("presolve", "off")
+        highs.setOptionValue("solver", "simplex")
     cpu_before, wall = cpu(resource.RUSAGE_SELF)[0], time.monotonic()
     highs.readModel(path)
     highs.run()
@@ -133,10 +137,14 @@ def main():
     parser.add_argument("--cpu", action="store_true", help="limit CPU time in place of wall time")
     parser.add_argument("--gap", type=float, default=1e-6)
     parser.add_argument("--only", default="")
+    parser.add_argument("--simplex", action="store_true", help="HiGHS's simplex method without presolve")
     parser.add_argument("--child", choices=["highs", "cbc"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        {"highs": run_highs, "cbc": run_cbc}[args.child](args.dir, args.time_limit, args.gap, args.cpu)
+        if args.child == "highs":
+            run_highs(args.dir, args.time_limit, args.gap, args.cpu, args.simplex)
+        else:
+            run_cbc(args.dir, args.time_limit, args.gap, args.cpu)
         return
     names = [row["instance"] for row in csv.DictReader(open(os.path.join(args.dir, "reference.csv")))]
     if args.only:
@@ -154,7 +162,7 @@ def main():
             path = os.path.join(args.dir, f"{name}.mps.gz")
             child = subprocess.run([sys.executable, __file__, path, "--child", solver,
                                     "--time-limit", str(args.time_limit), "--gap", str(args.gap)]
-                                   + (["--cpu"] if args.cpu else []),
+                                   + (["--cpu"] if args.cpu else []) + (["--simplex"] if args.simplex else []),
                                    capture_output=True, text=True)
             line = child.stdout.strip().splitlines()[-1:] or [""]
             parts = line[0].split(",")
