@@ -1,6 +1,7 @@
 //! What techniques did, counted.
 //!
-//! Each tree of the search adds to one tally as it goes; a sub-MIP has a tally
+//! Each tree of the search adds to one tally as it goes, and so do the parts of
+//! a problem that are searched on their own; a heuristic's sub-MIP has a tally
 //! of its own, which counts for nothing: what it found is its heuristic's. A
 //! tally is a short sorted list, so that adding and copying it cost nothing
 //! beside a node.
@@ -44,6 +45,19 @@ impl Tally {
         entry.found += effort.found;
         entry.used += effort.used;
         entry.ticks += effort.ticks;
+    }
+
+    /// Adds all of `other`.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        for entry in &other.entries {
+            let effort = Effort {
+                calls: entry.calls,
+                found: entry.found,
+                used: entry.used,
+                ticks: entry.ticks,
+            };
+            self.add(entry.technique, entry.kind, effort);
+        }
     }
 
     /// Everything so far, by technique and kind.

@@ -50,8 +50,8 @@ techniques! {
     Probing = "probing", true;
     /// Cliques extended and merged.
     CliqueMerging = "clique-merging", true;
-    /// Independent parts solved on their own: not built yet, without effect.
-    Components = "components", false;
+    /// Independent parts solved on their own.
+    Components = "components", true;
     /// Gomory mixed integer cuts.
     Gomory = "gomory", true;
     /// Complemented mixed integer rounding of aggregated rows.

@@ -10,6 +10,7 @@
 //! | file | what it does |
 //! |-|-|
 //! | `mod.rs` | presolve, restarts, the layers of postsolve |
+//! | `parts.rs` | parts that no row links, each searched on its own |
 //! | `tree.rs` | what a tree holds; node selection, plunging, global bound |
 //! | `root.rs` | root relaxation, rounds of cuts, heuristics |
 //! | `primal.rs` | heuristics and their sub-MIPs |
@@ -42,6 +43,7 @@ mod learn;
 mod node;
 mod objective;
 mod open;
+mod parts;
 mod primal;
 mod process;
 mod root;
@@ -59,6 +61,7 @@ use crate::technique::{Technique, Techniques};
 use crate::tol;
 use crate::work::Budget;
 pub(crate) use objective::Lattice;
+use objective::settled;
 use tree::Tree;
 
 /// What a search is asked to do.
@@ -256,6 +259,13 @@ pub(crate) fn search(
             inner: listener,
             layers: &layers,
         };
+        if techniques.has(Technique::Components)
+            && !params.is_sub_mip
+            && let Some(ending) =
+                parts::search_parts(&mip, params, &mut carry, budget, &mut restoring)
+        {
+            return carry.end(ending);
+        }
         let is_last = carry.restarts >= RESTARTS;
         let mut tree = Tree::new(
             Arc::new(mip),

@@ -1,7 +1,10 @@
 //! Independent parts: columns and rows that no entry links.
 //!
-//! Source: T. Achterberg, R. Bixby, Z. Gu, E. Rothberg, D. Weninger 2020,
-//! "Presolve reductions in mixed integer programming", section 7.3.
+//! Two columns belong together if a row has both; the parts are the classes of
+//! the transitive closure, found by union and find over the rows.
+//!
+//! Source: G. Gamrath, T. Koch, A. Martin, M. Miltenberger, D. Weninger 2015,
+//! "Progress in presolving for mixed integer programming", section 5.
 
 use crate::mip::Mip;
 use crate::sparse::{Index, Matrix, index};
@@ -14,62 +17,76 @@ pub(crate) struct Component {
     pub(crate) mip: Mip,
     /// By column of the part: the column of the whole, ascending.
     pub(crate) columns: Vec<Index>,
-    /// By row of the part: the row of the whole, ascending.
-    pub(crate) rows: Vec<Index>,
 }
 
-/// The parts of `mip`, each with at least one row, in the order of their first
-/// columns; and the columns that are in no row.
-pub(crate) fn components(mip: &Mip, budget: &mut Budget) -> (Vec<Component>, Vec<Index>) {
+impl Component {
+    /// The part of `x`, a point of the whole.
+    pub(crate) fn part_of(&self, x: &[f64]) -> Vec<f64> {
+        self.columns.iter().map(|&j| x[j as usize]).collect()
+    }
+}
+
+/// The parts of `mip` in the order of their first columns; columns that are in
+/// no row make up one part. None where all is one part.
+pub(crate) fn components(mip: &Mip, budget: &mut Budget) -> Vec<Component> {
     let n = mip.columns();
     let mut parent: Vec<Index> = (0..n).map(index).collect();
+    let mut loose: Option<Index> = None;
     budget.spend_entries(mip.by_row.nonzeros() + n + mip.rows());
     for i in 0..mip.rows() {
-        let (columns, _) = mip.by_row.get(i);
-        if let Some((&first, rest)) = columns.split_first() {
-            let mut root = find(&mut parent, first);
+        if let Some((&first, rest)) = mip.by_row.get(i).0.split_first() {
             for &j in rest {
-                let other = find(&mut parent, j);
-                // The smaller index leads.
-                parent[root.max(other) as usize] = root.min(other);
-                root = root.min(other);
+                join(&mut parent, first, j);
             }
         }
     }
+    for j in (0..n).filter(|&j| mip.by_column.count(j) == 0) {
+        let first = *loose.get_or_insert(index(j));
+        join(&mut parent, first, index(j));
+    }
     // Number the parts by their first columns.
     let mut part_of = vec![Index::MAX; n];
-    let mut loose = Vec::new();
-    let mut parts: Vec<(Vec<Index>, Vec<Index>)> = Vec::new();
     let mut at = vec![0; n];
+    let mut parts: Vec<(Vec<Index>, Vec<Index>)> = Vec::new();
     for j in 0..n {
-        if mip.by_column.count(j) == 0 {
-            loose.push(index(j));
-            continue;
-        }
         let root = find(&mut parent, index(j)) as usize;
         if part_of[root] == Index::MAX {
             part_of[root] = index(parts.len());
             parts.push((Vec::new(), Vec::new()));
         }
-        let part = part_of[root];
-        part_of[j] = part;
-        at[j] = index(parts[part as usize].0.len());
-        parts[part as usize].0.push(index(j));
+        part_of[j] = part_of[root];
+        let (columns, _) = &mut parts[part_of[j] as usize];
+        at[j] = index(columns.len());
+        columns.push(index(j));
+    }
+    if parts.len() < 2 {
+        return Vec::new();
     }
     for i in 0..mip.rows() {
-        if let Some(&first) = mip.by_row.get(i).0.first() {
-            parts[part_of[first as usize] as usize].1.push(index(i));
-        }
+        // A row without entries is presolve's to judge; here it goes along
+        // with the first part.
+        let part = mip
+            .by_row
+            .get(i)
+            .0
+            .first()
+            .map_or(0, |&j| part_of[j as usize]);
+        parts[part as usize].1.push(index(i));
     }
-    let parts = parts
+    budget.spend_entries(2 * mip.by_row.nonzeros() + n + mip.rows());
+    parts
         .into_iter()
         .map(|(columns, rows)| Component {
             mip: part(mip, &columns, &rows, &at),
             columns,
-            rows,
         })
-        .collect();
-    (parts, loose)
+        .collect()
+}
+
+/// Puts the sets of `a` and `b` together; the smaller root leads.
+fn join(parent: &mut [Index], a: Index, b: Index) {
+    let (a, b) = (find(parent, a), find(parent, b));
+    parent[a.max(b) as usize] = a.min(b);
 }
 
 /// The root of `j`, paths halved on the way.
@@ -104,32 +121,46 @@ fn part(mip: &Mip, columns: &[Index], rows: &[Index], at: &[Index]) -> Mip {
 mod tests {
     use super::*;
 
-    #[test]
-    fn two_parts_and_a_loose_column() {
-        // Rows: x0 + x3, x1 - x4, x3 + 2 x5; x2 alone.
+    fn binaries(columns: u32) -> Mip {
         let mut mip = Mip::default();
-        for j in 0..6 {
+        for j in 0..columns {
             mip.cost.push(f64::from(j));
             mip.lower.push(0.0);
             mip.upper.push(1.0);
             mip.integer.push(true);
         }
+        mip
+    }
+
+    #[test]
+    fn two_parts_and_loose_columns() {
+        // Rows: x0 + x3, x1 - x4, x3 + 2 x5; x2 and x6 alone.
+        let mut mip = binaries(7);
         mip.push_row([(0, 1.0), (3, 1.0)], 0.0, 1.0);
-        mip.push_row([(1, 1.0), (4, -1.0)], 0.0, 1.0);
+        mip.push_row([(1, 1.0), (4, -1.0)], 0.0, 1.5);
         mip.push_row([(3, 1.0), (5, 2.0)], 0.0, 2.0);
         mip.finish();
-        let (parts, loose) = components(&mip, &mut Budget::unlimited());
-        assert_eq!(loose, [2]);
-        assert_eq!(parts.len(), 2);
-        assert_eq!(
-            (&parts[0].columns[..], &parts[0].rows[..]),
-            (&[0, 3, 5][..], &[0, 2][..])
-        );
-        assert_eq!(
-            (&parts[1].columns[..], &parts[1].rows[..]),
-            (&[1, 4][..], &[1][..])
-        );
+        let parts = components(&mip, &mut Budget::unlimited());
+        let columns: Vec<&[Index]> = parts.iter().map(|part| &part.columns[..]).collect();
+        assert_eq!(columns, [&[0, 3, 5][..], &[1, 4], &[2, 6]]);
         assert_eq!(parts[0].mip.by_row.get(1), (&[1, 2][..], &[1.0, 2.0][..]));
+        assert_eq!(parts[0].mip.row_upper, [1.0, 2.0]);
         assert_eq!(parts[1].mip.cost, [1.0, 4.0]);
+        assert_eq!(parts[1].mip.row_upper, [1.5]);
+        assert_eq!(parts[2].mip.rows(), 0);
+        assert_eq!(
+            parts[1].part_of(&[0.0, 7.0, 0.0, 0.0, 8.0, 0.0, 0.0]),
+            [7.0, 8.0]
+        );
+    }
+
+    #[test]
+    fn one_part_is_not_split() {
+        let mut mip = binaries(3);
+        mip.push_row([(0, 1.0), (2, 1.0)], 0.0, 1.0);
+        mip.push_row([(2, 1.0), (1, 1.0)], 0.0, 1.0);
+        mip.finish();
+        assert!(components(&mip, &mut Budget::unlimited()).is_empty());
+        assert!(components(&binaries(0), &mut Budget::unlimited()).is_empty());
     }
 }

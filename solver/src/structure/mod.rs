@@ -1,7 +1,6 @@
 //! What the rows say beyond themselves: cliques, implications, variable bounds.
 
 pub(crate) mod cliques;
-#[cfg(test)]
 pub(crate) mod components;
 pub(crate) mod implications;
 

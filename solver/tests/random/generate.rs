@@ -2,7 +2,7 @@
 
 use branchcut::{Column, Model, Row, Sense};
 
-pub(crate) const FAMILIES: [&str; 17] = [
+pub(crate) const FAMILIES: [&str; 18] = [
     "mixed",
     "equality-heavy",
     "free-columns",
@@ -19,6 +19,7 @@ pub(crate) const FAMILIES: [&str; 17] = [
     "symmetric",
     "implied-boxes",
     "linear",
+    "parts",
     "edge",
 ];
 
@@ -267,6 +268,7 @@ pub(crate) fn case(family: usize, random: &mut Random) -> Case {
         "symmetric" => symmetric(&mut case, random),
         "implied-boxes" => implied_boxes(&mut case, random),
         "linear" => linear(&mut case, random),
+        "parts" => parts(&mut case, random),
         _ => edge(&mut case, random),
     }
     case
@@ -690,6 +692,79 @@ fn linear(case: &mut Case, random: &mut Random) {
         case.column(random.within(-9, 9), lower, upper, false);
     }
     sides_around(case, random, 10, 50, 7);
+}
+
+/// Two to four blocks that no row links, their columns in turn; now and then
+/// one is infeasible, may grow without end, or has rows that decide its bounds.
+fn parts(case: &mut Case, random: &mut Random) {
+    let blocks = random.within(2, 4);
+    // Few enough points for the enumeration, or too many: microlp then.
+    let most = if random.chance(15) { 6 } else { 6 / blocks };
+    let mut real = 2;
+    let mut columns: Vec<Vec<Col>> = vec![];
+    let mut rows: Vec<Vec<Line>> = vec![];
+    for _ in 0..blocks {
+        let mut block = Case::default();
+        for _ in 0..random.within(1, most + 1) {
+            let lower = random.within(-2, 1);
+            let upper = lower + random.within(1, 2);
+            block.column(random.within(-9, 9), Some(lower), Some(upper), true);
+        }
+        if real > 0 && random.chance(40) {
+            real -= 1;
+            let upper = random.chance(85).then(|| random.within(1, 6));
+            block.column(
+                random.within(-5, 5),
+                Some(random.within(-3, 0)),
+                upper,
+                false,
+            );
+        }
+        match random.below(12) {
+            // Even on the left, odd on the right.
+            0 => {
+                let integers = block.columns.iter().filter(|column| column.integer).count();
+                let mut row = entries(random, integers, 90, 4);
+                for entry in &mut row {
+                    entry.1 *= 2;
+                }
+                let odd = 2 * random.within(-2, 2) + 1;
+                block.row(row, Some(odd), Some(odd));
+            }
+            // A chain that holds the block together.
+            1..=6 => {
+                let point = some_point(random, &block);
+                for j in 1..block.columns.len() {
+                    let row = vec![(j - 1, random.within(1, 4)), (j, random.within(1, 4))];
+                    let at = Case::activity(&row, &point);
+                    block.row(row, None, Some(at + random.below(3)));
+                }
+            }
+            _ => {}
+        }
+        sides_around(&mut block, random, 4, 80, 5);
+        columns.push(block.columns);
+        rows.push(block.rows);
+    }
+    // By block: where its columns go.
+    let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
+    let mut places: Vec<Vec<usize>> = vec![vec![]; columns.len()];
+    for j in 0..longest {
+        for (block, places) in columns.iter().zip(&mut places) {
+            if let Some(column) = block.get(j) {
+                places.push(case.columns.len());
+                case.columns.push(column.clone());
+            }
+        }
+    }
+    for (block, places) in rows.into_iter().zip(&places) {
+        for mut row in block {
+            for entry in &mut row.coefficients {
+                entry.0 = places[entry.0];
+            }
+            case.rows.push(row);
+        }
+    }
 }
 
 /// Fixed columns, empty rows, rows of one entry, columns in no row, crossed

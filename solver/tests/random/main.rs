@@ -14,7 +14,7 @@
 //!
 //! | variable | meaning |
 //! |-|-|
-//! | `BRANCHCUT_RANDOM_MODELS` | how many models (default 20,400) |
+//! | `BRANCHCUT_RANDOM_MODELS` | how many models (default 21,600) |
 //! | `BRANCHCUT_RANDOM_SEED` | where the seeds begin (default 0) |
 //! | `BRANCHCUT_RANDOM_FAMILY` | one family alone |
 //! | `BRANCHCUT_RANDOM_ENGINE` | `microlp`: tests the test |
@@ -44,7 +44,7 @@ use generate::{Case, FAMILIES, Random};
 use oracle::Answer;
 
 /// Models in an ordinary run: 1,200 of each family.
-const MODELS: usize = 20_400;
+const MODELS: usize = 21_600;
 
 /// A solve that takes this long on such a model hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -352,6 +352,25 @@ fn try_model(seed: u64, family: usize, engine: Engine, all: &[Config], tally: &T
         let nth = (seed as usize / FAMILIES.len()) % all.len();
         trials.push(Trial {
             config: all[nth].clone(),
+            ask: Ask::Plain,
+        });
+    }
+    if engine == Engine::Branchcut && name == "parts" {
+        let with_presolve = Techniques::none()
+            .with(Technique::Presolve)
+            .with(Technique::Components);
+        trials.push(Trial {
+            config: Config {
+                label: "components alone".to_owned(),
+                techniques: with_presolve.without(Technique::Presolve),
+            },
+            ask: Ask::Plain,
+        });
+        trials.push(Trial {
+            config: Config {
+                label: "components with presolve".to_owned(),
+                techniques: with_presolve,
+            },
             ask: Ask::Plain,
         });
     }
