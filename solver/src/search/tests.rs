@@ -143,7 +143,7 @@ fn beside(parts: &[Mip]) -> Mip {
     }
     for (part, places) in parts.iter().zip(&places) {
         for i in 0..part.rows() {
-            let terms = part.by_row.iter(i).map(|(j, a)| (places[j as usize], a));
+            let terms = part.by_row.iter(i).map(|(j, a)| (places[j], a));
             whole.push_row(terms, part.row_lower[i], part.row_upper[i]);
         }
     }
