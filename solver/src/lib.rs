@@ -50,6 +50,7 @@ mod propagation;
 mod search;
 mod sparse;
 mod structure;
+mod symmetry;
 mod tally;
 mod technique;
 pub mod tol;

@@ -62,6 +62,8 @@ techniques! {
     FlowCover = "flow-cover", true;
     /// Clique cuts.
     CliqueCuts = "clique-cuts", true;
+    /// Cuts from products of cliques that rows state one by one.
+    ProductCuts = "product-cuts", true;
     /// Zero-half cuts.
     ZeroHalf = "zero-half", true;
     /// Implied bound cuts.
@@ -78,8 +80,8 @@ techniques! {
     Conflicts = "conflicts", true;
     /// Restarts after much was fixed at the root.
     Restarts = "restarts", true;
-    /// Symmetry handling: not built yet, without effect.
-    Symmetry = "symmetry", false;
+    /// Bounds shared by symmetric columns (orbital fixing).
+    Symmetry = "symmetry", true;
     /// Feasibility jump before the first relaxation.
     FeasibilityJump = "feasibility-jump", true;
     /// Rounding and shifting.

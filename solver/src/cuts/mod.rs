@@ -11,6 +11,7 @@
 //! |-|-|
 //! | `implied_bound` | violated variable bounds |
 //! | `clique` | cliques of the conflict graph |
+//! | `product` | products of cliques that rows state one by one |
 //! | `zero_half` | halved sums of integer rows |
 //! | `cmir` | sums of rows for the three functions below |
 //! | `gomory` | tableau rows for rounding and the three functions |
@@ -33,6 +34,7 @@ pub(crate) mod mir;
 mod params;
 mod pass;
 mod pool;
+pub(crate) mod product;
 mod row;
 mod select;
 mod separation;

@@ -6,9 +6,10 @@ use super::cut::Cut;
 use super::gomory::{self, Weights};
 use super::pass::Pass;
 use super::pool::{Pool, distinct};
+use super::product::Products;
 use super::row::{Frame, Rows, Scratch, Source};
 use super::select::select;
-use super::{clique, cmir, implied_bound, params, zero_half};
+use super::{clique, cmir, implied_bound, params, product, zero_half};
 use crate::lp::{Lp, LpRow, SparseVector, VarStatus};
 use crate::mip::Mip;
 use crate::sparse::Index;
@@ -56,9 +57,10 @@ pub(crate) struct Counter {
 }
 
 /// The separators, cheapest first, and the techniques that each serves.
-const ORDER: [&[Technique]; 5] = [
+const ORDER: [&[Technique]; 6] = [
     &[Technique::ImpliedBound],
     &[Technique::CliqueCuts],
+    &[Technique::ProductCuts],
     &[
         Technique::Cmir,
         Technique::KnapsackCover,
@@ -77,6 +79,8 @@ pub(crate) struct Separation {
     /// What of it was told already.
     told: Vec<Counter>,
     pool: Pool,
+    /// Products that rows state, once they are looked for.
+    products: Option<Products>,
     scratch: Scratch,
     /// By cut row of the relaxation: rounds in a row that it was idle.
     ages: Vec<u32>,
@@ -92,6 +96,7 @@ impl Separation {
             counters: vec![Counter::default(); Technique::ALL.len()],
             told: vec![Counter::default(); Technique::ALL.len()],
             pool: Pool::default(),
+            products: None,
             scratch,
             ages: Vec::new(),
             rounds: 0,
@@ -249,6 +254,12 @@ impl Separation {
                 implied_bound::separate(&mut pass, relaxation.variable_bounds);
             }
             Technique::CliqueCuts => clique::separate(&mut pass, relaxation.cliques),
+            Technique::ProductCuts => {
+                let products = self.products.get_or_insert_with(|| {
+                    Products::of(relaxation.mip, relaxation.cliques, pass.budget)
+                });
+                product::separate(&mut pass, products);
+            }
             Technique::ZeroHalf => zero_half::separate(&mut pass),
             Technique::Gomory => gomory::separate(&mut pass, &weights),
             _ => cmir::separate(&mut pass),

@@ -7,8 +7,11 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::cut::Cut;
 use super::gomory::Weights;
 use super::pass::Pass;
+use super::product::Products;
 use super::row::{Frame, Mixed, Origin, Preference, Scratch, Source, Term};
-use super::{clique, cmir, flow_cover, gomory, implied_bound, knapsack_cover, mir, zero_half};
+use super::{
+    clique, cmir, flow_cover, gomory, implied_bound, knapsack_cover, mir, product, zero_half,
+};
 use crate::mip::Mip;
 use crate::structure::{Cliques, VariableBounds};
 use crate::technique::{Technique, Techniques};
@@ -259,6 +262,8 @@ fn all_cuts(mip: &Mip, x: &[f64], rng: &mut ChaCha8Rng) -> Vec<Cut> {
         found: Vec::new(),
     };
     clique::separate(&mut pass, &cliques);
+    let products = Products::of(mip, &cliques, pass.budget);
+    product::separate(&mut pass, &products);
     implied_bound::separate(&mut pass, &bounds);
     cmir::separate(&mut pass);
     zero_half::separate(&mut pass);
@@ -377,4 +382,105 @@ fn a_flow_row_gives_the_flow_cover() {
     assert_eq!(valid.integers, [-2.0, -2.0]);
     assert_eq!(valid.continuous, [-1.0]);
     assert_eq!(valid.rhs, -4.0);
+}
+
+/// Binary columns, and rows `sum terms <= rhs`.
+fn binaries(columns: usize, rows: &[(&[(u32, f64)], f64)]) -> Mip {
+    let mut mip = Mip {
+        cost: vec![0.0; columns],
+        lower: vec![0.0; columns],
+        upper: vec![1.0; columns],
+        integer: vec![true; columns],
+        ..Mip::default()
+    };
+    for &(terms, rhs) in rows {
+        mip.push_row(terms.iter().copied(), f64::NEG_INFINITY, rhs);
+    }
+    mip.finish();
+    mip
+}
+
+#[test]
+fn products_of_cliques_are_cut() {
+    // Two threads: 0, 1 of x and 2, 3 of y, one owner each; z_4 >= x_0 + y - 1,
+    // z_5 >= x_1 + y - 1 with y = y_2 + y_3. At x = y = 1/2, z = 0 the cut is
+    // x_0 + x_1 + y_2 + y_3 - z_4 - z_5 <= 1, violated by 1.
+    let mip = binaries(
+        6,
+        &[
+            (&[(0, 1.0), (1, 1.0)], 1.0),
+            (&[(2, 1.0), (3, 1.0)], 1.0),
+            (&[(0, 1.0), (2, 1.0), (3, 1.0), (4, -1.0)], 1.0),
+            (&[(1, 1.0), (2, 1.0), (3, 1.0), (5, -1.0)], 1.0),
+        ],
+    );
+    let x = [0.5, 0.5, 0.5, 0.5, 0.0, 0.0];
+    let cuts = all_cuts(&mip, &x, &mut ChaCha8Rng::seed_from_u64(3));
+    let expected: Vec<(u32, f64)> = (0..6)
+        .map(|j| (j, if j < 4 { 1.0 } else { -1.0 }))
+        .collect();
+    assert!(cuts.iter().any(|cut| {
+        cut.source == Technique::ProductCuts && cut.terms == expected && cut.rhs == 1.0
+    }));
+}
+
+#[test]
+fn a_literal_that_conflicts_joins_the_product() {
+    // Owner 0 has one thread: x_0 + y_2 <= 1. So z_4 >= x_0 + y_3 - 1 holds
+    // with y_2 beside y_3, the other literal of its clique.
+    let mip = binaries(
+        5,
+        &[
+            (&[(0, 1.0), (2, 1.0)], 1.0),
+            (&[(1, 1.0), (2, 1.0), (3, 1.0)], 1.0),
+            (&[(0, 1.0), (1, 1.0), (3, 1.0), (4, -1.0)], 1.0),
+        ],
+    );
+    let x = [0.6, 0.0, 0.5, 0.4, 0.0];
+    let cuts = all_cuts(&mip, &x, &mut ChaCha8Rng::seed_from_u64(3));
+    let expected = [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0), (4, -1.0)];
+    assert!(cuts.iter().any(|cut| {
+        cut.source == Technique::ProductCuts && cut.terms == expected && cut.rhs == 1.0
+    }));
+}
+
+#[test]
+fn products_keep_every_point() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let mut found = 0;
+    for _ in 0..400 {
+        // a: 0 to 2, B: 3 to 6, z: 7 to 10.
+        let mut rows: Vec<(Vec<(u32, f64)>, f64)> = vec![
+            ((0..3).map(|j| (j, 1.0)).collect(), 1.0),
+            ((3..7).map(|j| (j, 1.0)).collect(), 1.0),
+        ];
+        for _ in 0..below(&mut rng, 3) {
+            let (a, y) = (below(&mut rng, 3) as u32, 3 + below(&mut rng, 4) as u32);
+            rows.push((vec![(a, 1.0), (y, 1.0)], 1.0));
+        }
+        for _ in 0..2 + below(&mut rng, 4) {
+            let mut row = vec![(below(&mut rng, 3) as u32, 1.0)];
+            row.extend((3..7).filter_map(|j| (below(&mut rng, 4) > 0).then_some((j, 1.0))));
+            row.push((7 + below(&mut rng, 4) as u32, -between(&mut rng, 1, 2)));
+            rows.push((row, 1.0));
+        }
+        let slices: Vec<(&[(u32, f64)], f64)> = rows
+            .iter()
+            .map(|(row, rhs)| (row.as_slice(), *rhs))
+            .collect();
+        let mip = binaries(11, &slices);
+        let points = points(&mip);
+        for _ in 0..3 {
+            let x: Vec<f64> = (0..11)
+                .map(|j| below(&mut rng, if j < 7 { 9 } else { 3 }) as f64 / 8.0)
+                .collect();
+            for cut in all_cuts(&mip, &x, &mut rng) {
+                found += u32::from(cut.source == Technique::ProductCuts);
+                for point in &points {
+                    assert!(!cut.violates(point), "{point:?}, {cut:?}, {mip:?}");
+                }
+            }
+        }
+    }
+    assert!(found > 300, "{found}");
 }

@@ -12,8 +12,9 @@
 //! ```
 //!
 //! over integer columns; bounds of continuous columns are explained further.
-//! Changes without a reason (decisions, reduced costs) stay as they are: the
-//! clause speaks of bounds, not of how they came about. It holds for the whole
+//! Changes without a reason (decisions, reduced costs, bounds of symmetric
+//! columns) stay as they are: the clause speaks of bounds, not of how they came
+//! about. It holds for the whole
 //! problem, as far as the objective cutoff counts.
 //!
 //! Of a row only as many bounds are taken as its contradiction or implication
@@ -289,7 +290,11 @@ impl Domain {
                         self.explain_literal(literal, self.trail.len(), &mut frontier);
                     }
                 }
-                Reason::Clique(_) | Reason::Branching | Reason::ReducedCost | Reason::Other => {
+                Reason::Clique(_)
+                | Reason::Branching
+                | Reason::ReducedCost
+                | Reason::Symmetry
+                | Reason::Other => {
                     return false;
                 }
             }
@@ -427,7 +432,7 @@ impl Domain {
         let change = self.trail[at];
         let j = change.column as usize;
         match change.reason {
-            Reason::Branching | Reason::ReducedCost | Reason::Other => false,
+            Reason::Branching | Reason::ReducedCost | Reason::Symmetry | Reason::Other => false,
             Reason::Row(i) => {
                 let Some((terms, side)) = self.row_terms(i as usize, Some((j, change.is_upper)))
                 else {

@@ -44,6 +44,8 @@ pub(crate) enum Reason {
     Conflict(Index),
     /// The reduced costs of a relaxation.
     ReducedCost,
+    /// Bounds of symmetric columns: in the tree an assumption, as a decision is.
+    Symmetry,
     /// Something else that holds below the current level (strong branching).
     Other,
 }
@@ -61,12 +63,13 @@ pub(crate) struct Change {
 }
 
 /// What tightens bounds, as far as it is counted.
-pub(crate) const KINDS: [(Technique, &str); 5] = [
+pub(crate) const KINDS: [(Technique, &str); 6] = [
     (Technique::Propagation, "rows"),
     (Technique::Propagation, "objective"),
     (Technique::Propagation, "cliques"),
     (Technique::Conflicts, "clauses"),
     (Technique::ReducedCostFixing, ""),
+    (Technique::Symmetry, "orbital fixing"),
 ];
 
 /// No trail position: the bound is the one of level 0.
@@ -158,6 +161,7 @@ impl Domain {
             Reason::Clique(_) => Some(2),
             Reason::Conflict(_) => Some(3),
             Reason::ReducedCost => Some(4),
+            Reason::Symmetry => Some(5),
             Reason::Branching | Reason::Other => None,
         }
     }

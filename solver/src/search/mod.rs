@@ -17,6 +17,7 @@
 //! | `process.rs` | one node: propagation, relaxation, fixing, branching |
 //! | `cutting.rs` | cuts below the root |
 //! | `learn.rs` | clauses from pruned nodes |
+//! | `orbital.rs` | bounds shared by symmetric columns |
 //! | `objective.rs` | which objective values are of interest |
 //! | `node.rs`, `open.rs` | nodes and their order |
 //!
@@ -43,6 +44,7 @@ mod learn;
 mod node;
 mod objective;
 mod open;
+mod orbital;
 mod parts;
 mod primal;
 mod process;

@@ -117,7 +117,7 @@ impl Tree<'_> {
                 return Ok(self.settle(&node));
             }
             if self.fix_by_reduced_costs() {
-                if !self.propagate(budget) {
+                if !self.propagate(budget) || !self.share_bounds(budget) {
                     self.learn_from_propagation(budget);
                     self.prune(&node, self.limit, "reduced costs");
                     return Ok(None);

@@ -28,12 +28,13 @@ const ROUNDS_TICKS: u64 = 40_000_000;
 const TIGHTENINGS: u32 = 5;
 
 /// The techniques that separate.
-const SEPARATORS: [Technique; 7] = [
+const SEPARATORS: [Technique; 8] = [
     Technique::Gomory,
     Technique::Cmir,
     Technique::KnapsackCover,
     Technique::FlowCover,
     Technique::CliqueCuts,
+    Technique::ProductCuts,
     Technique::ZeroHalf,
     Technique::ImpliedBound,
 ];
@@ -112,6 +113,9 @@ impl Tree<'_> {
             if self.tighten_root(budget)? == Tightened::Empty {
                 return self.close(budget);
             }
+        }
+        if !self.detect_symmetry(budget) {
+            return self.close(budget);
         }
         if self.is_restart_due(integers, RESTART_SHARE) {
             let fixed = self.newly_fixed(integers) as u64;

@@ -15,6 +15,7 @@ use super::cutting::Cutting;
 use super::node::{Node, Path, is_same};
 use super::objective::{Lattice, prune_limit, settled};
 use super::open::{Open, Ticket};
+use super::orbital::Orbital;
 use super::root::Rooted;
 use super::{Carry, Ending, Listener, SearchParams};
 use crate::branching::{Pseudocosts, Reliability};
@@ -72,6 +73,8 @@ pub(super) struct Tree<'a> {
     pub(super) reliability: Reliability,
     pub(super) separation: Separation,
     pub(super) cutting: Cutting,
+    /// Symmetries, once they are looked for, if there are any.
+    pub(super) orbital: Option<Orbital>,
     pub(super) schedule: Schedule,
     pub(super) cliques: Arc<Cliques>,
     pub(super) variable_bounds: VariableBounds,
@@ -133,6 +136,7 @@ impl<'a> Tree<'a> {
             reliability: Reliability::default(),
             separation: Separation::new(params.techniques, &mip),
             cutting: Cutting::default(),
+            orbital: None,
             schedule: Schedule::new(params.techniques),
             cliques,
             variable_bounds,
@@ -405,6 +409,9 @@ impl<'a> Tree<'a> {
         {
             return false;
         }
+        if !self.share_bounds(&mut Budget::unlimited()) {
+            return false;
+        }
         self.domain.refresh();
         self.check_debug_box();
         !self.domain.is_infeasible()
@@ -490,6 +497,9 @@ impl<'a> Tree<'a> {
             {
                 return false;
             }
+            if !self.share_bounds(budget) {
+                return false;
+            }
         }
         !self.domain.is_infeasible()
     }
@@ -507,12 +517,16 @@ impl<'a> Tree<'a> {
     }
 
     /// Panics if the debug solution, better than the incumbent, lies in the
-    /// current node, which is about to be cut off.
+    /// current node, which is about to be cut off. Symmetric points may replace
+    /// it.
     pub(super) fn check_debug(&self, what: &str) {
         let Some(debug) = &self.carry.debug else {
             return;
         };
-        if debug.len() != self.mip.columns() || self.mip.objective(debug) >= self.limit {
+        if debug.len() != self.mip.columns()
+            || self.mip.objective(debug) >= self.limit
+            || (self.orbital.is_some() && !self.stack.is_empty())
+        {
             return;
         }
         let holds = self.stack.iter().all(|step| {

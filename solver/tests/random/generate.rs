@@ -1,5 +1,7 @@
 //! Families of models made from small integers.
 
+mod blocks;
+
 use branchcut::{Column, Model, Row, Sense};
 
 pub(crate) const FAMILIES: [&str; 18] = [
@@ -17,6 +19,7 @@ pub(crate) const FAMILIES: [&str; 18] = [
     "knapsack",
     "medium",
     "symmetric",
+    "blocks",
     "implied-boxes",
     "linear",
     "parts",
@@ -266,6 +269,7 @@ pub(crate) fn case(family: usize, random: &mut Random) -> Case {
         "knapsack" => knapsack(&mut case, random),
         "medium" => medium(&mut case, random),
         "symmetric" => symmetric(&mut case, random),
+        "blocks" => blocks::blocks(&mut case, random),
         "implied-boxes" => implied_boxes(&mut case, random),
         "linear" => linear(&mut case, random),
         "parts" => parts(&mut case, random),
