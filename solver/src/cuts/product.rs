@@ -52,14 +52,17 @@ const SEEDS: usize = 6;
 /// By how much a row must raise the violation to be taken into K.
 const GAIN: f64 = 1e-6;
 
+/// Columns and coefficients.
+type Terms = Vec<(Index, f64)>;
+
 /// A row that states a product.
 #[derive(Debug)]
 struct Product {
     a: Literal,
     /// Ascending.
     b: Vec<Literal>,
-    /// Columns and coefficients of N.
-    n: Vec<(Index, f64)>,
+    /// N.
+    n: Terms,
     /// Whether literals joined B: the row says less than its cut.
     is_grown: bool,
 }
@@ -75,7 +78,7 @@ pub(crate) struct Products {
 }
 
 /// A row as `sum positive - sum c z <= 1`; none if it is of another form.
-fn as_product(mip: &Mip, i: usize, sign: f64) -> Option<(Vec<usize>, Vec<(Index, f64)>)> {
+fn as_product(mip: &Mip, i: usize, sign: f64) -> Option<(Vec<usize>, Terms)> {
     let side = if sign > 0.0 {
         mip.row_upper[i]
     } else {

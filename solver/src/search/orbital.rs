@@ -152,22 +152,22 @@ impl Tree<'_> {
         if !self.mip.integer[orbit[0] as usize] {
             return true;
         }
-        let (mut lower, mut upper) = (f64::NEG_INFINITY, f64::INFINITY);
-        let mut is_shared = true;
-        for (k, &j) in orbit.iter().enumerate() {
-            let (l, u) = (
-                self.domain.lower()[j as usize],
-                self.domain.upper()[j as usize],
-            );
-            is_shared &= k == 0 || (l <= lower && l >= lower && u <= upper && u >= upper);
-            lower = lower.max(l);
-            upper = upper.min(u);
-        }
+        let (lower, upper) = (self.domain.lower(), self.domain.upper());
+        let bounds = || {
+            orbit
+                .iter()
+                .map(|&j| (lower[j as usize], upper[j as usize]))
+        };
+        let (first_lower, first_upper) = (lower[orbit[0] as usize], upper[orbit[0] as usize]);
+        let (most, least) = bounds().fold((first_lower, first_upper), |(most, least), (l, u)| {
+            (most.max(l), least.min(u))
+        });
+        let is_shared = bounds().all(|(l, u)| l >= most && u <= least);
         is_shared
             || orbit.iter().all(|&j| {
                 let j = j as usize;
-                self.domain.tighten(j, false, lower, Reason::Symmetry)
-                    && self.domain.tighten(j, true, upper, Reason::Symmetry)
+                self.domain.tighten(j, false, most, Reason::Symmetry)
+                    && self.domain.tighten(j, true, least, Reason::Symmetry)
             })
     }
 }

@@ -56,7 +56,6 @@ impl Literal {
     }
 
     /// The literal's value at `x`.
-    #[cfg(test)]
     pub(crate) fn value(self, x: &[f64]) -> f64 {
         let value = x[self.column()];
         if self.is_complemented() {
