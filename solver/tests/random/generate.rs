@@ -4,7 +4,7 @@ mod blocks;
 
 use branchcut::{Column, Model, Row, Sense};
 
-pub(crate) const FAMILIES: [&str; 18] = [
+pub(crate) const FAMILIES: [&str; 19] = [
     "mixed",
     "equality-heavy",
     "free-columns",
