@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::cpuset::CpuSet;
-use crate::placement::{Kind, LARGEST_WEIGHT, SolveSettings, Weights};
+use crate::placement::{Constraint, Kind, LARGEST_WEIGHT, SolveSettings, Weights};
 use crate::units::parse_duration;
 
 /// Where the settings live unless `--config` says otherwise.
@@ -25,6 +25,8 @@ pub struct Config {
     pub weights: Weights,
     /// Which containers are managed; empty: the known layouts.
     pub containers: Vec<ContainerEntry>,
+    /// What a placement must keep.
+    pub constraints: Vec<Constraint>,
 }
 
 /// One `[[containers]]` entry; the first match wins.
@@ -65,7 +67,7 @@ struct RawConfig {
     host: RawHost,
     weights: Weights,
     containers: Vec<ContainerEntry>,
-    constraints: Option<toml::Value>,
+    constraints: Vec<Constraint>,
 }
 
 #[derive(Deserialize, Default)]
@@ -125,10 +127,13 @@ pub fn parse_config(text: &str, file: &str) -> Result<Config, ConfigError> {
 }
 
 fn check(raw: RawConfig) -> Result<Config, String> {
-    if raw.constraints.is_some() {
-        return Err(
-            "constraints: not supported by this release; remove the [[constraints]] tables".into(),
-        );
+    for (rule, number) in raw.constraints.iter().zip(1..) {
+        if let Some((key, value, expected)) = rule.fault() {
+            return Err(format!(
+                "constraints (entry {number}): {key} is {}; expected {expected}",
+                value.escape_debug()
+            ));
+        }
     }
     let defaults = SolveSettings::default();
     let solve = SolveSettings {
@@ -179,6 +184,7 @@ fn check(raw: RawConfig) -> Result<Config, String> {
         system_cpus,
         weights: raw.weights,
         containers: raw.containers,
+        constraints: raw.constraints,
     })
 }
 
@@ -304,7 +310,9 @@ mod tests {
         );
         assert!(reason("[[containers]]\nmatch = \"a\"\nkind = \"fast\"").starts_with("c.toml:3: "));
         assert!(reason("[[containers]]\nkind = \"burst\"").contains("match"));
-        assert!(reason("[[constraints]]\na = 1").contains("not supported by this release"));
+        assert!(reason("[[constraints]]\na = 1").starts_with("c.toml:2: unknown field `a`"));
+        let rule = "[[constraints]]\nkind = \"numa_pin\"\ncontainers = \"web/*\"\n";
+        assert!(reason(rule).contains("entry 1): node is absent; expected a node's number"));
         assert!(reason("[solve\n").starts_with("c.toml:1: "));
     }
 }

@@ -467,3 +467,52 @@ fn same_host_seed_and_work_give_the_same_plan_to_the_byte() {
     };
     assert_eq!(plan(), plan());
 }
+
+/// Two containers of one thread on two cores: apart they stay on a core each
+/// also where sharing one costs nothing; pinned to a node that is not there,
+/// the pin is given up.
+#[test]
+fn rules_of_the_settings_bind_and_contradictions_are_exit_5() {
+    let dir = tempfile::tempdir().unwrap();
+    host(dir.path());
+    for name in ["box/a", "box/b"] {
+        container(dir.path(), name.as_bytes(), "100000 100000\n");
+    }
+    let config = dir.path().join("c.toml");
+    let plan = |rules: &str| {
+        let text = format!(
+            "[weights]\nsmt_busy = 0\nsmt_foreign = 0\n[[containers]]\nmatch = \"box/*\"\n{rules}"
+        );
+        fs::write(&config, text).unwrap();
+        run(
+            dir.path(),
+            &["plan", "--json", "--config", config.to_str().unwrap()],
+        )
+    };
+    let rule = "[[constraints]]\nkind = \"whole_cores\"\ncontainers = \"box/a\"\n";
+    let (code, out, err) = plan(rule);
+    assert_eq!(code, 0, "{err}");
+    let placed = json(&out);
+    let core = |id: &str| placed["placement"][id][0].as_u64().unwrap() % 2;
+    assert_ne!(core("box/a"), core("box/b"));
+
+    let (code, out, err) =
+        plan("[[constraints]]\nkind = \"numa_pin\"\ncontainers = \"box/*\"\nnode = 5\n");
+    assert_eq!(code, 5, "{err}");
+    let placed = json(&out);
+    assert_eq!(placed["status"], "relaxed");
+    let text = placed["explanation"].to_string();
+    assert!(
+        text.contains(
+            "rule 1 ('box/*' on NUMA node 5) cannot be kept on this host and is given up"
+        ),
+        "{text}"
+    );
+
+    let (code, _, err) = plan("[[constraints]]\nkind = \"co_tenancy\"\ncontainers = \"box/*\"\n");
+    assert_eq!(code, 3);
+    assert!(
+        err.contains("constraints (entry 1): level is absent; expected"),
+        "{err}"
+    );
+}

@@ -8,6 +8,7 @@ use super::log::Log;
 use super::plan::{failure, print_round};
 use super::settings::{Session, with_limits};
 use crate::engine::shell::{self, End};
+use crate::placement::Status;
 
 pub(super) fn run(
     session: &Session,
@@ -33,7 +34,11 @@ pub(super) fn run(
     match end {
         End::Done => Ok(exit::DONE),
         End::Kept(reason) => {
-            log.note(&format!("kept the old placement: {reason}"));
+            let kept = match round.decision.plan.answer.status {
+                Status::Relaxed => "rules were given up",
+                _ => "kept the old placement",
+            };
+            log.note(&format!("{kept}: {reason}"));
             Ok(exit::KEPT)
         }
         End::RolledBack(reason) => Err(Failure::new(

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 a bug, 2 usage, 3 bad input, 4 host not fit (controller, permission), \
-                          5 a guardrail kept the old placement, 6 a write failed and the round was undone";
+                          5 a guardrail kept the old placement or contradictory rules were given up, 6 a write failed and the round was undone";
 
 /// Flags of every subcommand.
 #[derive(Debug, Args)]

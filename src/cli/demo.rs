@@ -122,5 +122,6 @@ fn placed_before(state: &State) -> Instance {
         weights: state.settings.weights,
         topology: state.topology.clone(),
         containers: state.containers.iter().filter_map(spec).collect(),
+        constraints: Vec::new(),
     }
 }

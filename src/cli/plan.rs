@@ -105,7 +105,7 @@ pub(super) fn print_plan(
 
 /// Exit code of a plan.
 pub(super) fn code(status: Status) -> u8 {
-    if status == Status::Kept {
+    if matches!(status, Status::Kept | Status::Relaxed) {
         exit::KEPT
     } else {
         exit::DONE

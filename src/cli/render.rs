@@ -58,6 +58,7 @@ pub(crate) fn status_words(status: Status) -> &'static str {
         Status::GapReached => "within the gap asked for",
         Status::TimeLimit => "best found within the budget",
         Status::Kept => "kept: the old placement stays",
+        Status::Relaxed => "relaxed: the rules contradict each other, the softest were given up",
         Status::Fallback => "fallback: greedy or keep-and-fit",
     }
 }

@@ -223,6 +223,7 @@ impl<'a> Field<'a> {
             weights: state.settings.weights,
             topology: state.topology.clone(),
             containers,
+            constraints: state.settings.constraints.clone(),
         }
     }
 }

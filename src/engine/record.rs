@@ -12,11 +12,13 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 
+mod first;
+
 use super::state::{Decision, Event, State};
 use crate::codec::{self, CodecError};
 
 /// Version of the record's form.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +56,7 @@ impl Round {
             .map(u32::from_le_bytes);
         match version {
             Some(SCHEMA) => codec::decode_value(&inflate(&bytes[4..])?),
+            Some(1) => codec::decode_value::<first::Round>(&inflate(&bytes[4..])?).map(Into::into),
             Some(found) => Err(CodecError::Version {
                 found,
                 expected: SCHEMA,

@@ -210,6 +210,7 @@ pub fn observe(
         solve: solve.clone(),
         system_cpus: site.config.system_cpus.clone(),
         weights: site.config.weights,
+        constraints: site.config.constraints.clone(),
     };
     let first_sets = nested_sets(journal, &containers);
     let version = hierarchy.version;
@@ -385,7 +386,8 @@ pub fn apply(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round, En
     sight.notes.extend(stored.iter().map(ToString::to_string));
     let round = decide_now(&sight);
     let answer = &round.decision.plan.answer;
-    let kept = (answer.status == Status::Kept).then(|| answer.reasons.join("; "));
+    let is_told = matches!(answer.status, Status::Kept | Status::Relaxed);
+    let kept = is_told.then(|| answer.reasons.join("; "));
     let end = match (carry_out(site, &mut journal, &mut sight, &round)?, kept) {
         (End::Done, Some(reason)) => End::Kept(reason),
         (end, _) => end,

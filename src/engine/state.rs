@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::journal::JournalState;
 use crate::cgroup::{Container, CpusetWrite, Version};
 use crate::cpuset::CpuSet;
-use crate::placement::{Answer, SolveSettings, Weights};
+use crate::placement::{Answer, Constraint, SolveSettings, Weights};
 use crate::predict::Prediction;
 use crate::topology::Topology;
 
@@ -21,6 +21,8 @@ pub struct Settings {
     pub system_cpus: CpuSet,
     /// Cost weights.
     pub weights: Weights,
+    /// What a placement must keep.
+    pub constraints: Vec<Constraint>,
 }
 
 /// A container with what is known of it in this round.

@@ -46,7 +46,9 @@
 //! m - X(k) <= M - X;   sum P + sum X <= M
 //! ```
 //!
-//! (X(k): the X of classes with k.) They can be pieced together: give each P
+//! (X(k): the X of classes with k; with containers that may not share a core,
+//! the last row but one is over each set of them together, and no X is theirs.)
+//! They can be pieced together: give each P
 //! to a stub of its container, at most M - X in all; put these and as many
 //! other stubs as make M - X on one side, the rest on the other: no container
 //! has more than M - X stubs, so the sides can be matched without loops.
@@ -77,6 +79,7 @@
 //!   common divisor, so a bound may be rounded up to the next integer.
 
 mod points;
+mod rule_rows;
 
 use branchcut::Model;
 
@@ -87,6 +90,7 @@ use super::lower;
 use super::partition::least_excess;
 use super::problem::{L3, NUMA, Problem};
 use super::rows::{Draft, Terms};
+use super::rule_rows::Present;
 use super::symmetry::{self, Alike};
 
 /// The columns of a cell.
@@ -130,11 +134,17 @@ pub(super) struct Aggregated {
     columns: usize,
     of_cell: Vec<CellColumns>,
     of_level: [LevelColumns; 2],
+    /// z of the rules.
+    present: Vec<Present>,
+    /// For each container the first of those it may share no core with.
+    pub(super) core_sets: Vec<usize>,
 }
 
 /// Whether some optimum has `k` on at most one shared core of each cell.
 pub(super) fn shares_once(problem: &Problem, k: usize) -> bool {
-    problem.weights.smt_foreign * problem.containers[k].rho >= problem.weights.movement.thread
+    let gain = problem.weights.smt_foreign * problem.containers[k].rho;
+    // Two partners that must stay apart cannot be put together.
+    gain >= problem.weights.movement.thread && !problem.rules.has_core_pairs
 }
 
 impl Aggregated {
@@ -150,12 +160,18 @@ impl Aggregated {
                 _ => classes::classes(problem, cell, &claims),
             })
             .collect();
-        let alike = symmetry::alike(problem, &cells);
+        let core_sets = problem.rules.core_sets(problem.containers.len())?;
+        // Rules may tell alike groups apart.
+        let alike = if problem.rules.is_empty() {
+            symmetry::alike(problem, &cells)
+        } else {
+            Vec::new()
+        };
         let mut draft = Draft::default();
         let of_cell: Vec<CellColumns> = cells
             .iter()
             .zip(&classes)
-            .map(|(cell, classes)| cell_part(problem, cell, classes, &mut draft))
+            .map(|(cell, classes)| cell_part(problem, cell, classes, &core_sets, &mut draft))
             .collect();
         for (k, container) in problem.containers.iter().enumerate() {
             let all = of_cell.iter().map(|cell| (cell.threads[k], 1)).collect();
@@ -177,6 +193,7 @@ impl Aggregated {
                 load_order(problem, set, &of_cell, &mut draft);
             }
         }
+        let present = rule_rows::rule_rows(problem, &cells, &of_cell, &mut draft);
         let previous: usize = problem.containers.iter().map(|k| k.previous().len()).sum();
         draft.constant += problem.weights.movement.thread * previous as i64;
         let columns = draft.columns();
@@ -193,12 +210,20 @@ impl Aggregated {
             columns,
             of_cell,
             of_level,
+            present,
+            core_sets,
         })
     }
 }
 
 /// Columns and rows of one cell.
-fn cell_part(problem: &Problem, cell: &Cell, classes: &[Class], draft: &mut Draft) -> CellColumns {
+fn cell_part(
+    problem: &Problem,
+    cell: &Cell,
+    classes: &[Class],
+    core_sets: &[usize],
+    draft: &mut Draft,
+) -> CellColumns {
     let weights = &problem.weights;
     let cores = cell.cores.len();
     let mut columns = CellColumns::default();
@@ -218,7 +243,8 @@ fn cell_part(problem: &Problem, cell: &Cell, classes: &[Class], draft: &mut Draf
             draft.column('f', cost, 0, (most / 2) as i64)
         });
         columns.whole.push(whole);
-        let shared = (wide && problem.containers.len() > 1).then(|| {
+        let may_share = problem.containers.len() > 1 && !problem.rules.is_core_alone(k);
+        let shared = (wide && may_share).then(|| {
             let cost = (weights.smt_busy + weights.smt_foreign) * container.rho;
             let most = if shares_once(problem, k) {
                 1
@@ -233,7 +259,7 @@ fn cell_part(problem: &Problem, cell: &Cell, classes: &[Class], draft: &mut Draf
         columns.shared_cores = Some(draft.column('M', 0, 0, cores as i64));
     }
     class_columns(problem, cell, classes, &mut columns, draft);
-    cell_rows(problem, cell, classes, &columns, draft);
+    cell_rows(cell, classes, core_sets, &columns, draft);
     columns
 }
 
@@ -267,7 +293,9 @@ fn class_columns(
             }
         }
         if let Some((a, b)) = class.pair()
-            && columns.shared_cores.is_some()
+            && columns.shared[a].is_some()
+            && columns.shared[b].is_some()
+            && !problem.rules.is_core_apart(a, b)
         {
             let request = |k: usize| match shares_once(problem, k) {
                 true => 1,
@@ -280,13 +308,13 @@ fn class_columns(
 
 /// Rows of a cell.
 fn cell_rows(
-    problem: &Problem,
     cell: &Cell,
     classes: &[Class],
+    core_sets: &[usize],
     columns: &CellColumns,
     draft: &mut Draft,
 ) {
-    let containers = problem.containers.len();
+    let containers = core_sets.len();
     let cores = cell.cores.len() as i64;
     let mut lone: Vec<Terms> = columns.threads.iter().map(|&n| vec![(n, 1)]).collect();
     let mut whole: Vec<Terms> = vec![Terms::new(); containers];
@@ -348,10 +376,17 @@ fn cell_rows(
                 kept.push((m, -1));
                 draft.at_most(kept, 0);
             }
-            // m - X(k) + X - M <= 0
+            // m - X(k) + X - M <= 0, for containers that are apart together
+            if core_sets[k] != k {
+                continue;
+            }
             let mut degree = vec![(m, 1), (total, -1)];
             degree.extend(&all_both);
             degree.extend(both[k].iter().map(|&(column, _)| (column, -1)));
+            for j in (k + 1..containers).filter(|&j| core_sets[j] == k) {
+                degree.extend(columns.shared[j].map(|m| (m, 1)));
+                degree.extend(both[j].iter().map(|&(column, _)| (column, -1)));
+            }
             draft.at_most(degree, 0);
         }
         all_part.extend(all_both);

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::overfull::SHARED;
 use super::pool::POOL;
+use super::rules::Constraint;
 use super::types::{ContainerSpec, Instance, Kind, LARGEST_WEIGHT, Weights};
 use crate::cpuset::{CpuId, MAX_CPU};
 use crate::topology::{Cpu, Topology};
@@ -20,6 +21,8 @@ pub(super) const SCHEMA: &str = "placement/1";
 
 /// Most CPUs, and most containers, of one host: bounds time and memory.
 const MOST: usize = 65_536;
+/// Most rules.
+const MOST_CONSTRAINTS: usize = 1000;
 /// Largest rho_k: far above one busy thread (1000), far below overflow.
 const LARGEST_RHO: i64 = 1_000_000;
 
@@ -69,6 +72,8 @@ struct RawFile {
     weights: Weights,
     topology: Topology,
     containers: Vec<ContainerSpec>,
+    #[serde(default)]
+    constraints: Vec<Constraint>,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +107,7 @@ pub fn parse_host(bytes: &[u8], file: &str) -> Result<Instance, HostFileError> {
         weights: raw.weights,
         topology: raw.topology,
         containers: raw.containers,
+        constraints: raw.constraints,
     };
     check_instance(&instance).map_err(value)?;
     Ok(instance)
@@ -144,7 +150,30 @@ pub fn check_instance(instance: &Instance) -> Result<(), ValueError> {
     check_weights(&instance.weights)?;
     check_topology(&instance.topology)?;
     check_containers(&instance.containers)?;
+    check_constraints(&instance.constraints)?;
     check_previous(instance)
+}
+
+fn check_constraints(constraints: &[Constraint]) -> Result<(), ValueError> {
+    if constraints.len() > MOST_CONSTRAINTS {
+        return Err(wrong(
+            "constraints".into(),
+            format!("a list of {}", constraints.len()),
+            format!("at most {MOST_CONSTRAINTS} rules"),
+            "use globs that name several containers",
+        ));
+    }
+    for (index, rule) in constraints.iter().enumerate() {
+        if let Some((key, value, expected)) = rule.fault() {
+            return Err(wrong(
+                format!("constraints[{index}].{key}"),
+                value.escape_debug().to_string(),
+                expected,
+                "correct the rule, or take it out",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_weights(weights: &Weights) -> Result<(), ValueError> {

@@ -72,6 +72,13 @@ pub fn cost(problem: &Problem, owners: &Owners) -> CostParts {
     parts
 }
 
+/// The cost with what broken rules add in a search (see [`super::rules`]).
+#[must_use]
+pub(super) fn priced(problem: &Problem, owners: &Owners) -> i64 {
+    let broken = problem.rules.broken(problem, owners);
+    cost(problem, owners).total() + problem.rules.price.saturating_mul(broken)
+}
+
 /// SMT cost of one core.
 fn smt(problem: &Problem, owners: &Owners, core: &[usize]) -> i64 {
     let weights = &problem.weights;

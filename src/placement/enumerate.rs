@@ -4,7 +4,8 @@
 use super::cost::cost;
 use super::problem::Problem;
 
-/// The least cost and one assignment that has it.
+/// The least cost of an assignment that keeps the rules, and one that has it;
+/// `i64::MAX` and none where there is none.
 ///
 /// # Panics
 /// Where there are more than `limit` assignments to try.
@@ -38,8 +39,9 @@ impl Search<'_> {
         if thread == self.owners.len() {
             self.tried += 1;
             assert!(self.tried <= self.limit, "too many assignments to try");
+            let keeps = self.problem.rules.broken(self.problem, &self.owners) == 0;
             let total = cost(self.problem, &self.owners).total();
-            if total < self.best.0 {
+            if keeps && total < self.best.0 {
                 self.best = (total, self.owners.clone());
             }
             return;

@@ -235,9 +235,15 @@ impl Exchange {
             ExchangeError::Refused { name, refusal }
         })?;
         let owners = match &self.form {
-            Form::Aggregated(form) => form
-                .counts(&whole)
-                .and_then(|counts| rebuild(&self.problem, &form.cells, &form.classes, &counts)),
+            Form::Aggregated(form) => form.counts(&whole).and_then(|counts| {
+                rebuild(
+                    &self.problem,
+                    &form.cells,
+                    &form.classes,
+                    &counts,
+                    &form.core_sets,
+                )
+            }),
             Form::Naive(form) => form.owners(&whole),
         };
         let owners = owners.filter(|owners| self.problem.is_complete(owners));
@@ -250,6 +256,19 @@ impl Exchange {
             objective: checked.objective(),
             moved_threads: super::cost::moved_threads(&self.problem, &owners),
         })
+    }
+
+    /// The point of an assignment that breaks no rule of the model.
+    #[cfg(test)]
+    pub(super) fn point_of(&self, owners: &super::problem::Owners) -> Vec<f64> {
+        match &self.form {
+            Form::Naive(naive) => naive.point(&self.problem, owners),
+            Form::Aggregated(form) => {
+                let counts =
+                    super::counts::count(&self.problem, &form.cells, &form.classes, owners);
+                form.point(&self.problem, &counts)
+            }
+        }
     }
 
     fn check_requests(&self, given: impl Fn(usize) -> usize) -> Result<(), ExchangeError> {
@@ -297,7 +316,11 @@ impl Exchange {
                 ..
             } = counts;
             let stubs: usize = shared.iter().sum();
-            if stubs % 2 == 1 || shared.iter().any(|&m| 2 * m > stubs) {
+            let mut of_set = vec![0; shared.len()];
+            for (&set, &m) in form.core_sets.iter().zip(shared) {
+                of_set[set] += m;
+            }
+            if stubs % 2 == 1 || of_set.iter().any(|&m| 2 * m > stubs) {
                 let reason = "threads on shared cores (m) cannot be paired between containers";
                 return Err(refused(h, reason));
             }

@@ -77,7 +77,7 @@ pub fn explain(
     annotations: &BTreeMap<String, Annotation>,
 ) -> Vec<Explained> {
     // It was solved, so it is a problem.
-    let Ok(problem) = Problem::new(&placed.solved, unavailable) else {
+    let Ok(problem) = Problem::with_rules(&placed.solved, unavailable, &placed.rules) else {
         return Vec::new();
     };
     let other = OtherChoices::new(&problem, placed);
@@ -196,6 +196,9 @@ impl<'a> OtherChoices<'a> {
         match explained.change {
             Change::Moved => {
                 let staying = self.taken_back(k);
+                if self.breaks_a_rule(&staying) {
+                    return Some("staying alone would break a rule".to_owned());
+                }
                 let saved = difference(cost(self.problem(), &staying), self.parts);
                 explained.saved = Some(saved);
                 Some(moved_text(saved))
@@ -204,12 +207,21 @@ impl<'a> OtherChoices<'a> {
                 let Some((threads, moved)) = self.moved_to_free(k) else {
                     return Some("no other threads are free for it".to_owned());
                 };
+                if self.breaks_a_rule(&moved) {
+                    return Some(format!("moving to the free {threads} would break a rule"));
+                }
                 let saved = difference(cost(self.problem(), &moved), self.parts);
                 explained.saved = Some(saved);
                 Some(kept_text(saved, &threads, placed.answer.status))
             }
             Change::New | Change::Resized => None,
         }
+    }
+
+    fn breaks_a_rule(&self, owners: &Owners) -> bool {
+        let rules = &self.problem().rules;
+        let broken = |owners: &Owners| rules.broken(self.problem(), owners);
+        !rules.is_empty() && broken(owners) > broken(self.state.owners())
     }
 
     /// The plan in which `k` alone does not move.

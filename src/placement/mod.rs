@@ -9,6 +9,7 @@ mod batch;
 mod cells;
 mod check;
 mod classes;
+mod conflict;
 pub mod cost;
 mod counts;
 #[doc(hidden)]
@@ -29,6 +30,8 @@ mod random;
 mod rebuild;
 mod report;
 mod rows;
+mod rule_rows;
+mod rules;
 pub mod solve;
 mod state;
 mod symmetry;
@@ -48,6 +51,7 @@ pub use place::{Placed, PlacementError, place};
 pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};
 pub use report::{HostPlanError, PlanReport, Timing, plan_host, plan_instance};
+pub use rules::{Constraint, Resolved, RuleKind, RuleLevel};
 pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LARGEST_WEIGHT, LevelWeights,
     MoveWeights, Placement, SolveSettings, Status, Weights,

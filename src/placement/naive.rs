@@ -18,10 +18,13 @@
 //! cell are alike: use it where [`super::aggregated`] does not apply and as an
 //! oracle in tests.
 
+mod rule_rows;
+
 use branchcut::Model;
 
 use super::problem::{LEVEL_NAMES, NUMA, Owners, Problem};
 use super::rows::{Draft, Terms};
+use super::rule_rows::{Present, set_present};
 
 /// The thread-level model of a problem.
 #[derive(Clone, Debug)]
@@ -43,6 +46,10 @@ pub(super) struct Naive {
     excess: Vec<(usize, usize, usize)>,
     /// v: column, level, group, container.
     short: Vec<(usize, usize, usize, usize)>,
+    /// z of the rules.
+    present: Vec<Present>,
+    /// w and d of the rules: column, core, container; whether it is d.
+    cores: Vec<(usize, usize, usize, bool)>,
 }
 
 impl Naive {
@@ -78,6 +85,8 @@ impl Naive {
             used: Vec::new(),
             excess: Vec::new(),
             short: Vec::new(),
+            present: Vec::new(),
+            cores: Vec::new(),
         };
         for row in &naive.assigned {
             draft.at_most(row.iter().map(|&x| (x, 1)).collect(), 1);
@@ -94,6 +103,7 @@ impl Naive {
         for level in 0..problem.levels.len() {
             naive.level(problem, level, &mut draft);
         }
+        naive.rules(problem, &mut draft);
         naive.columns = draft.columns();
         naive.constant = draft.constant;
         (naive.model, naive.divisor) = draft.finish();
@@ -207,6 +217,15 @@ impl Naive {
             let now = inside(level, group).filter(|&other| other == k).count() as i64;
             point[column] = (had(problem, level, group, k) - now).max(0) as f64;
         }
+        set_present(&mut point, &self.present, &|level, group, k| {
+            inside(level, group).filter(|&other| other == k).count()
+        });
+        for &(column, core, k, is_partly) in &self.cores {
+            let threads = &problem.cores[core];
+            let own = threads.iter().filter(|&&t| owner(t) == Some(k)).count();
+            let holds = own > 0 && !(is_partly && own == threads.len());
+            point[column] = f64::from(u8::from(holds));
+        }
         point
     }
 
@@ -232,6 +251,13 @@ impl Naive {
             for &(column, level, group, k) in columns {
                 names[column] = format!("{letter}_{}{group}_k{k}", LEVEL_NAMES[level]);
             }
+        }
+        for &(column, level, group, k) in &self.present {
+            names[column] = format!("z_{}{group}_k{k}", LEVEL_NAMES[level]);
+        }
+        for &(column, core, k, is_partly) in &self.cores {
+            let letter = if is_partly { 'd' } else { 'w' };
+            names[column] = format!("{letter}{column}_o{core}_k{k}");
         }
         names
     }

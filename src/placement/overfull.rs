@@ -101,6 +101,7 @@ pub(super) fn relax(
             weights: instance.weights,
             topology: instance.topology.clone(),
             containers: rest,
+            constraints: instance.constraints.clone(),
         },
         everywhere,
         sharers,

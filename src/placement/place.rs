@@ -6,6 +6,8 @@
 //! 3. Annealing improves the better one, for a number of proposals that depends
 //!    on the host's size alone.
 //! 4. The MIP starts from there, for what is left of the budget; it proves.
+//!    Where annealing finds nothing that keeps the rules, [`super::conflict`]
+//!    settles first which can be kept.
 //! 5. The best assignment is the answer, unless a guardrail keeps the old one.
 //!
 //! The steps depend on the instance, the settings and the seed. The clock only
@@ -19,14 +21,17 @@ use std::time::Duration;
 use branchcut::StopFlag;
 
 use super::anneal::{Annealed, anneal};
-use super::cost::cost;
+use super::conflict::{Room, Settled, settle};
+use super::cost::{cost, priced};
 use super::greedy::{Regions, greedy};
 use super::keep::keep_and_fit;
 use super::lower::lower_bound;
 use super::overfull::{Relaxed, relax};
 use super::pool::{POOL, micro, normalise};
 use super::problem::{Owners, Problem, ProblemError};
+use super::rules::{Resolved, resolve};
 use super::solve::{End, Prepared};
+use super::state::State;
 use super::types::{Answer, Instance, Kind, Placement, SolveSettings, Status};
 use crate::cpuset::CpuSet;
 
@@ -70,6 +75,8 @@ pub struct Placed {
     /// What was solved: the same, on an over-full host with `@shared`. The
     /// costs are its.
     pub solved: Instance,
+    /// The rules that were kept.
+    pub rules: Vec<Resolved>,
     /// Base threads in `solved`; differs from the answer's on an over-full host.
     pub base: Placement,
     /// Cost of greedy best fit, micro-CPU.
@@ -122,6 +129,8 @@ pub(super) struct Posed {
     pub(super) problem: Problem,
     /// The threads that containers may have.
     pub(super) offered: CpuSet,
+    /// The instance's rules.
+    pub(super) rules: Vec<Resolved>,
 }
 
 impl Posed {
@@ -149,12 +158,14 @@ pub(super) fn pose(instance: &Instance, unavailable: &CpuSet) -> Result<Posed, P
         None
     };
     let solved = relaxed.as_ref().map_or(&normal, |r| &r.instance);
-    let problem = Problem::new(solved, unavailable)?;
+    let rules = resolve(instance);
+    let problem = Problem::with_rules(solved, unavailable, &rules)?;
     Ok(Posed {
         normal,
         relaxed,
         problem,
         offered,
+        rules,
     })
 }
 
@@ -173,16 +184,22 @@ pub fn place(
 ) -> Result<Placed, PlacementError> {
     let limits = Limits::new(settings, clock);
     let posed = pose(instance, unavailable)?;
+    let kept = keep_rules(&posed, unavailable, settings, &limits);
     let Posed {
         normal,
         relaxed,
-        problem,
         offered,
+        ..
     } = &posed;
     let solved = posed.solved();
-    let search = search(problem, settings, &limits);
-
-    let found = match relaxed {
+    let KeptRules {
+        rules,
+        problem,
+        search,
+        given_up,
+        is_known,
+    } = &kept;
+    let mut found = match relaxed {
         Some(relaxed) => Found {
             status: Status::Fallback,
             reasons: relaxed.reasons.clone(),
@@ -193,8 +210,25 @@ pub fn place(
             },
             owners: search.owners.clone(),
         },
-        None => guard(problem, settings, &search),
+        None => guard(problem, settings, search),
     };
+    if !is_known {
+        found.status = Status::Kept;
+        found.owners.clone_from(&search.keep);
+        found.reasons = vec![
+            "the old placement is kept: no placement that keeps the rules was found within the \
+             budget (solve.budget), nor a proof that there is none"
+                .to_owned(),
+        ];
+    } else if !given_up.is_empty() {
+        if found.status != Status::Kept {
+            found.status = Status::Relaxed;
+        }
+        found.reasons.splice(0..0, given_up.iter().cloned());
+    }
+    let parts = cost(problem, &found.owners);
+    // A bound is for placements that keep the rules; the old one may not.
+    found.lower_bound = found.lower_bound.min(parts.total());
     let base = problem.placement(&found.owners);
     let mut placement = base.clone();
     if let Some(relaxed) = relaxed {
@@ -202,7 +236,7 @@ pub fn place(
     }
     let answer = Answer {
         status: found.status,
-        cost_parts: cost(problem, &found.owners),
+        cost_parts: parts,
         lower_bound: found.lower_bound,
         moved_threads: moved_threads(normal, &placement, offered),
         work: search.work,
@@ -214,6 +248,7 @@ pub fn place(
         answer,
         solved: solved.clone(),
         normal: normal.clone(),
+        rules: rules.clone(),
         base,
         greedy_cost: search.greedy_cost,
         keep_cost: search.keep_cost,
@@ -252,30 +287,115 @@ struct Search {
     build: Duration,
     /// What kept it from a proof, in words.
     trouble: Option<String>,
+    /// Whether the local search made all its proposals.
+    is_whole: bool,
 }
 
-fn search(problem: &Problem, settings: &SolveSettings, limits: &Limits<'_>) -> Search {
+/// The rules that a placement can keep, and the search under them.
+struct KeptRules {
+    rules: Vec<Resolved>,
+    problem: Problem,
+    search: Search,
+    /// What was given up, in words.
+    given_up: Vec<String>,
+    /// Whether the search's assignment keeps the rules.
+    is_known: bool,
+}
+
+/// Searches; where local search breaks a rule, the MIP says whether the rules
+/// can be kept at all, and the search goes on with those that can.
+fn keep_rules(
+    posed: &Posed,
+    unavailable: &CpuSet,
+    settings: &SolveSettings,
+    limits: &Limits<'_>,
+) -> KeptRules {
+    let mut kept = KeptRules {
+        rules: posed.rules.clone(),
+        problem: posed.problem.clone(),
+        search: search(&posed.problem, settings, limits, 0, None),
+        given_up: Vec::new(),
+        is_known: true,
+    };
+    if kept
+        .problem
+        .rules
+        .broken(&kept.problem, &kept.search.owners)
+        == 0
+    {
+        return kept;
+    }
+    kept.is_known = false;
+    if !kept.search.is_whole {
+        return kept;
+    }
+    let mut room = Room {
+        work: limits.work,
+        time_left: &|| limits.time_left(),
+        spent: kept.search.work,
+    };
+    let settled = settle(posed.solved(), unavailable, &posed.rules, &mut room);
+    kept.search.work = room.spent;
+    let Settled::Kept {
+        rules,
+        owners,
+        given_up,
+    } = settled
+    else {
+        return kept;
+    };
+    let Ok(problem) = Problem::with_rules(posed.solved(), unavailable, &rules) else {
+        return kept;
+    };
+    let build = kept.search.build;
+    kept.search = search(&problem, settings, limits, room.spent, Some(&owners));
+    kept.search.build = build;
+    KeptRules {
+        rules,
+        problem,
+        given_up: given_up.iter().map(|g| g.describe(&posed.rules)).collect(),
+        is_known: true,
+        ..kept
+    }
+}
+
+/// `spent` is the work done before. `known`: an assignment that keeps the rules.
+fn search(
+    problem: &Problem,
+    settings: &SolveSettings,
+    limits: &Limits<'_>,
+    spent: u64,
+    known: Option<&Owners>,
+) -> Search {
     let regions = Regions::new(problem);
     let greedy = greedy(problem, &regions);
     let keep = keep_and_fit(problem, &regions);
     let (greedy_cost, keep_cost) = (greedy.cost(), keep.cost());
     let keep_owners = keep.owners().to_vec();
     // At equal cost, what moves less is the better start.
-    let start = if greedy_cost < keep_cost {
+    let mut start = if greedy_cost < keep_cost {
         greedy
     } else {
         keep
     };
+    if let Some(known) = known {
+        let known = State::new(problem, known);
+        if known.cost() < start.cost() {
+            start = known;
+        }
+    }
     let build = (limits.clock)();
 
     let lower_bound = lower_bound(problem).max(0);
     let threads = problem.threads.len() as u64;
     let share = threads.saturating_pow(3) / PROPOSALS;
-    let limit = limits.work.map_or(share, |work| work.min(share));
+    let left = limits.work.map(|work| work.saturating_sub(spent));
+    let limit = left.map_or(share, |left| left.min(share));
     let Annealed { owners, cost, work } = anneal(start, settings.seed, limit, lower_bound, &|| {
         limits.is_over()
     });
-    debug_assert_eq!(cost, super::cost::cost(problem, &owners).total());
+    debug_assert_eq!(cost, priced(problem, &owners));
+    let is_whole = work == share;
     let mut search = Search {
         owners,
         cost,
@@ -283,12 +403,14 @@ fn search(problem: &Problem, settings: &SolveSettings, limits: &Limits<'_>) -> S
         keep: keep_owners,
         keep_cost,
         greedy_cost,
-        work,
+        work: spent + work,
         build,
         trouble: None,
+        is_whole,
     };
-    let room = limits.work.is_none_or(|limit| limit > work);
-    if work == share && cost > lower_bound && room && !limits.is_over() {
+    let room = left.is_none_or(|left| left > work);
+    let keeps = problem.rules.is_empty() || problem.rules.broken(problem, &search.owners) == 0;
+    if keeps && is_whole && cost > lower_bound && room && !limits.is_over() {
         prove(problem, settings, limits, &mut search);
     }
     search

@@ -29,6 +29,7 @@ pub(super) fn normalise(instance: &Instance) -> Instance {
         weights: instance.weights,
         topology: instance.topology.clone(),
         containers,
+        constraints: instance.constraints.clone(),
     }
 }
 

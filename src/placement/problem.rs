@@ -18,6 +18,7 @@
 
 use std::collections::BTreeMap;
 
+use super::rules::{Resolved, Rules, resolve};
 use super::types::{ContainerSpec, Instance, Placement, Weights};
 use crate::cpuset::{CpuId, CpuSet};
 
@@ -48,6 +49,8 @@ pub struct Thread {
     pub slow: i64,
     /// Speed, per mille of the fastest kind.
     pub perf: u32,
+    /// Socket, from 0.
+    pub socket: usize,
 }
 
 /// An L3 domain or a NUMA node.
@@ -114,6 +117,10 @@ pub struct Problem {
     pub levels: [Level; 2],
     /// Containers, in the instance's order.
     pub containers: Vec<Container>,
+    /// What an assignment must keep.
+    pub rules: Rules,
+    /// How many sockets there are; CPUs without a label are on one.
+    pub sockets: usize,
 }
 
 /// Why an instance is no problem that can be solved.
@@ -177,6 +184,18 @@ impl Problem {
     /// On numbers that no cost can be worked out from, and where the requests
     /// do not fit the offered threads.
     pub fn new(instance: &Instance, unavailable: &CpuSet) -> Result<Self, ProblemError> {
+        Self::with_rules(instance, unavailable, &resolve(instance))
+    }
+
+    /// [`Problem::new`] with `rules` in place of the instance's own.
+    ///
+    /// # Errors
+    /// As [`Problem::new`].
+    pub fn with_rules(
+        instance: &Instance,
+        unavailable: &CpuSet,
+        rules: &[Resolved],
+    ) -> Result<Self, ProblemError> {
         check_weights(&instance.weights)?;
         let mut cpus: Vec<_> = instance.topology.cpus.iter().collect();
         cpus.sort_by_key(|c| c.id);
@@ -191,6 +210,7 @@ impl Problem {
         let mut groups: [Vec<Group>; 2] = [Vec::new(), Vec::new()];
         let mut core_of = BTreeMap::new();
         let mut group_of = [BTreeMap::new(), BTreeMap::new()];
+        let mut socket_of = BTreeMap::new();
         for (index, cpu) in cpus.iter().enumerate() {
             if cpu.perf > 1000 {
                 return Err(ProblemError::Perf {
@@ -225,6 +245,10 @@ impl Problem {
                 group,
                 slow: weights.slow_core * i64::from(1000 - cpu.perf) / 1000,
                 perf: cpu.perf,
+                socket: {
+                    let next = socket_of.len();
+                    *socket_of.entry(cpu.socket).or_insert(next)
+                },
             });
         }
 
@@ -266,17 +290,23 @@ impl Problem {
             },
         ];
         let load: i128 = containers.iter().map(|k| i128::from(k.load)).sum();
-        check_size(load, &containers, &threads, &levels, &weights)?;
+        let worst = check_size(load, &containers, &threads, &levels, &weights)?;
         let load: i64 = containers.iter().map(|k| k.load).sum();
         for group in levels.iter_mut().flat_map(|level| &mut level.groups) {
             group.share = even_share(load, group.threads.len(), threads.len());
         }
+        let ids: Vec<&str> = containers.iter().map(|k| k.id.as_str()).collect();
+        let nodes: Vec<Option<u32>> = levels[NUMA].groups.iter().map(|g| g.label).collect();
+        let mut rules = Rules::new(rules, &ids, &nodes);
+        rules.price = worst + 1;
         Ok(Self {
             weights,
             threads,
             cores,
             levels,
             containers,
+            rules,
+            sockets: socket_of.len(),
         })
     }
 
@@ -392,15 +422,15 @@ fn check_weights(weights: &Weights) -> Result<(), ProblemError> {
     }
 }
 
-/// Refuses weights under which some placement's cost, or a term of it, leaves
-/// the range that is exact.
+/// Above any placement's cost. Refuses weights under which that, or a term of
+/// it, leaves the range that is exact.
 fn check_size(
     load: i128,
     containers: &[Container],
     threads: &[Thread],
     levels: &[Level; 2],
     weights: &Weights,
-) -> Result<(), ProblemError> {
+) -> Result<i64, ProblemError> {
     let moved: i128 = containers.iter().map(|k| k.previous().len() as i128).sum();
     let mut per_load = i128::from(weights.smt_busy + weights.smt_foreign + weights.away)
         + i128::from(threads.iter().map(|t| t.slow).max().unwrap_or(0));
@@ -414,7 +444,7 @@ fn check_size(
     if worst.max(load) > LARGEST_COST {
         return Err(ProblemError::TooLarge(worst));
     }
-    Ok(())
+    i64::try_from(worst).map_err(|_| ProblemError::TooLarge(worst))
 }
 
 #[cfg(test)]

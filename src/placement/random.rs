@@ -170,6 +170,7 @@ pub(super) fn instance(random: &mut Random, shape: Shape) -> Instance {
         weights: weights(random),
         topology,
         containers,
+        constraints: Vec::new(),
     }
 }
 

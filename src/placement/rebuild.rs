@@ -29,6 +29,7 @@ pub(super) fn rebuild(
     cells: &[Cell],
     classes: &[Vec<Class>],
     counts: &[CellCounts],
+    core_sets: &[usize],
 ) -> Option<Vec<Option<u32>>> {
     let mut had: Vec<Vec<u32>> = vec![Vec::new(); problem.threads.len()];
     for (k, container) in (0u32..).zip(&problem.containers) {
@@ -38,7 +39,7 @@ pub(super) fn rebuild(
     }
     let mut owners = vec![None; problem.threads.len()];
     for ((cell, classes), counts) in cells.iter().zip(classes).zip(counts) {
-        for (core, new) in place_cell(cell, classes, counts)? {
+        for (core, new) in place_cell(cell, classes, counts, core_sets)? {
             put(&problem.cores[core], new, &had, &mut owners)?;
         }
     }
@@ -89,6 +90,7 @@ fn place_cell(
     cell: &Cell,
     classes: &[Class],
     counts: &CellCounts,
+    core_sets: &[usize],
 ) -> Option<Vec<(usize, [Option<usize>; 2])>> {
     let mut free = Free::new(cell, classes);
     let mut placed = Vec::with_capacity(cell.cores.len());
@@ -119,7 +121,7 @@ fn place_cell(
             }
         }
     }
-    for (a, b, core) in pair(&stubs, &mut claims)? {
+    for (a, b, core) in pair_sets(&stubs, &mut claims, core_sets)? {
         let core = match core {
             Some(core) => core,
             None => free.any()?,
@@ -168,6 +170,43 @@ impl Free {
             .pop()
             .or_else(|| self.of_class.iter_mut().find_map(Vec::pop))
     }
+}
+
+/// [`pair`], where containers with the same entry in `core_sets` may not share
+/// a core: each such set is paired as if it were one container, and its edges
+/// are then dealt out to its members' stubs, the claimed ones to who claims.
+fn pair_sets(
+    stubs: &[usize],
+    claims: &mut [Vec<usize>],
+    core_sets: &[usize],
+) -> Option<Vec<(usize, usize, Option<usize>)>> {
+    if core_sets.iter().enumerate().all(|(k, &set)| k == set) {
+        return pair(stubs, claims);
+    }
+    let mut of_set = vec![0; stubs.len()];
+    let mut claims_of_set = vec![Vec::new(); stubs.len()];
+    let mut claimant = std::collections::BTreeMap::new();
+    let mut unclaimed = vec![Vec::new(); stubs.len()];
+    for (k, &set) in core_sets.iter().enumerate() {
+        of_set[set] += stubs[k];
+        let open = stubs[k].checked_sub(claims[k].len())?;
+        unclaimed[set].extend(std::iter::repeat_n(k, open));
+        for core in claims[k].drain(..) {
+            claims_of_set[set].push(core);
+            claimant.insert(core, k);
+        }
+    }
+    let edges = pair(&of_set, &mut claims_of_set)?;
+    let mut dealt = Vec::with_capacity(edges.len());
+    for (first, second, core) in edges {
+        let claims = core.and_then(|core| claimant.get(&core).copied());
+        let mut member = |set: usize| match claims {
+            Some(k) if core_sets[k] == set => Some(k),
+            _ => unclaimed[set].pop(),
+        };
+        dealt.push((member(first)?, member(second)?, core));
+    }
+    Some(dealt)
 }
 
 /// Pairs the stubs: two containers and the claimed core, if any, of each edge.

@@ -13,11 +13,11 @@
 
 use std::time::Duration;
 
-use branchcut::{Model, Options, Outcome, StopFlag, Technique};
+use branchcut::{Model, Options, Outcome, Status, StopFlag, Technique};
 
 use super::aggregated::{Aggregated, shares_once};
 use super::cells::Cell;
-use super::cost::cost;
+use super::cost::{cost, priced};
 use super::counts;
 use super::lower::lower_bound;
 use super::naive::Naive;
@@ -97,6 +97,18 @@ enum Form {
     None,
 }
 
+impl Form {
+    fn new(problem: &Problem) -> Self {
+        match Aggregated::build(problem) {
+            Some(model) => Self::Aggregated(Box::new(model)),
+            None if problem.threads.len() * problem.containers.len() <= NAIVE_COLUMNS => {
+                Self::Naive(Box::new(Naive::build(problem)))
+            }
+            None => Self::None,
+        }
+    }
+}
+
 /// [`Prepared::new`] and [`Prepared::solve`] at once.
 ///
 /// # Panics
@@ -120,27 +132,32 @@ impl<'a> Prepared<'a> {
     #[must_use]
     pub fn new(problem: &'a Problem, start: &Owners) -> Self {
         assert!(problem.is_complete(start), "the start is complete");
-        let start_cost = cost(problem, start).total();
+        let start_cost = priced(problem, start);
         let mut owners = start.to_vec();
         let mut point = None;
-        let form = match Aggregated::build(problem) {
-            Some(model) => {
+        let form = Form::new(problem);
+        match &form {
+            Form::Aggregated(model) => {
                 merge_shared(problem, &model.cells, &mut owners);
                 let mut counts = counts::count(problem, &model.cells, &model.classes, &owners);
                 symmetry::sort(problem, &model.alike, &mut counts);
                 point = Some(model.point(problem, &counts));
-                let rebuilt = rebuild(problem, &model.cells, &model.classes, &counts);
-                debug_assert!(rebuilt.is_some(), "counts of an assignment can be rebuilt");
+                let rebuilt = rebuild(
+                    problem,
+                    &model.cells,
+                    &model.classes,
+                    &counts,
+                    &model.core_sets,
+                );
+                debug_assert!(
+                    rebuilt.is_some() || problem.rules.broken(problem, start) > 0,
+                    "counts of an assignment that keeps the rules can be rebuilt"
+                );
                 take_better(problem, &mut owners, rebuilt);
-                Form::Aggregated(Box::new(model))
             }
-            None if problem.threads.len() * problem.containers.len() <= NAIVE_COLUMNS => {
-                let model = Naive::build(problem);
-                point = Some(model.point(problem, start));
-                Form::Naive(Box::new(model))
-            }
-            None => Form::None,
-        };
+            Form::Naive(model) => point = Some(model.point(problem, start)),
+            Form::None => {}
+        }
         take_better(problem, &mut owners, Some(start.to_vec()));
         Self {
             problem,
@@ -170,7 +187,13 @@ impl<'a> Prepared<'a> {
             return None;
         };
         let counts = model.counts(self.start.as_deref()?)?;
-        rebuild(self.problem, &model.cells, &model.classes, &counts)
+        rebuild(
+            self.problem,
+            &model.cells,
+            &model.classes,
+            &counts,
+            &model.core_sets,
+        )
     }
 
     /// Solves within `time_left` (from this call on) and the limits of
@@ -216,7 +239,13 @@ impl<'a> Prepared<'a> {
                 bound = bound.max(from_model.unwrap_or(0) - ignored);
                 let found = solved.point.as_deref().and_then(|point| {
                     let counts = model.counts(point)?;
-                    rebuild(problem, &model.cells, &model.classes, &counts)
+                    rebuild(
+                        problem,
+                        &model.cells,
+                        &model.classes,
+                        &counts,
+                        &model.core_sets,
+                    )
                 });
                 take_better(problem, &mut owners, found);
                 outcome = Some(solved);
@@ -260,11 +289,73 @@ fn end(cost: i64, bound: i64, gap_stop: f64, reason: String) -> End {
     }
 }
 
+/// Whether any assignment keeps the rules: one that does, none if none does;
+/// nothing if a limit came first. Also the work that it took.
+#[expect(
+    clippy::option_option,
+    reason = "not known, known not to be, or what it is"
+)]
+pub(super) fn feasible(
+    problem: &Problem,
+    work_limit: u64,
+    time_left: Option<Duration>,
+) -> (Option<Option<Vec<Option<u32>>>>, u64) {
+    let options = Options::default()
+        .with_time_limit(time_left)
+        .with_work_limit(work_limit);
+    let form = Form::new(problem);
+    let model = match &form {
+        Form::Aggregated(form) => &form.model,
+        Form::Naive(form) => &form.model,
+        Form::None => return (None, 0),
+    };
+    // Any point will do: nothing costs anything.
+    let mut free = Model::new(model.sense);
+    for column in model.columns() {
+        let free_column = branchcut::Column {
+            cost: 0.0,
+            ..column.clone()
+        };
+        if free.add_column(free_column).is_err() {
+            return (None, 0);
+        }
+    }
+    for row in model.rows() {
+        if free.add_row(row.clone()).is_err() {
+            return (None, 0);
+        }
+    }
+    let outcome = branchcut::solve(&free, &options);
+    let work = outcome.counters.work;
+    if outcome.status == Status::Infeasible {
+        return (Some(None), work);
+    }
+    let owners = outcome.point.as_deref().and_then(|point| match &form {
+        Form::Aggregated(form) => {
+            let counts = form.counts(point)?;
+            rebuild(
+                problem,
+                &form.cells,
+                &form.classes,
+                &counts,
+                &form.core_sets,
+            )
+        }
+        Form::Naive(form) => form.owners(point),
+        Form::None => None,
+    });
+    let kept = |owners: &Vec<Option<u32>>| {
+        problem.is_complete(owners) && problem.rules.broken(problem, owners) == 0
+    };
+    debug_assert!(owners.as_ref().is_none_or(kept), "a point keeps the rules");
+    (owners.filter(kept).map(Some), work)
+}
+
 /// Replaces `owners` by `found` where that is complete and cheaper.
 fn take_better(problem: &Problem, owners: &mut Vec<Option<u32>>, found: Option<Vec<Option<u32>>>) {
     if let Some(found) = found
         && problem.is_complete(&found)
-        && cost(problem, &found).total() < cost(problem, owners).total()
+        && priced(problem, &found) < priced(problem, owners)
     {
         *owners = found;
     }

@@ -19,6 +19,9 @@ pub(super) struct State<'a> {
     /// For each level, the load of each group above its even share, milli-CPU.
     over: [Vec<i64>; 2],
     cost: i64,
+    /// What broken rules add.
+    penalty: i64,
+    has_rules: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +46,8 @@ impl<'a> State<'a> {
                 groups.map(|group| -group.share).collect()
             }),
             cost: 0,
+            penalty: 0,
+            has_rules: !problem.rules.is_empty(),
         };
         let weights = &problem.weights.movement;
         for (k, container) in (0u32..).zip(&problem.containers) {
@@ -72,8 +77,18 @@ impl<'a> State<'a> {
         state
     }
 
+    /// The cost, with what broken rules add.
     pub(super) fn cost(&self) -> i64 {
-        self.cost
+        self.cost + self.penalty
+    }
+
+    /// From scratch: only problems with rules pay for it.
+    fn look_at_rules(&mut self) {
+        if self.has_rules {
+            let rules = &self.problem.rules;
+            let broken = rules.broken(self.problem, &self.owners);
+            self.penalty = rules.price.saturating_mul(broken);
+        }
     }
 
     pub(super) fn owners(&self) -> &Owners {
@@ -107,6 +122,7 @@ impl<'a> State<'a> {
             self.enter(thread, k);
         }
         self.cost += self.smt(core);
+        self.look_at_rules();
     }
 
     /// Exchanges the owners of two threads.
@@ -144,6 +160,7 @@ impl<'a> State<'a> {
         if second != first {
             self.cost += self.smt(second);
         }
+        self.look_at_rules();
     }
 
     /// What a thread costs `k`, whoever sits beside it: slow core, away from

@@ -38,5 +38,6 @@ pub(crate) fn flat_host(threads: u32, containers: Vec<ContainerSpec>) -> Instanc
         weights: Weights::default(),
         topology: topology(1, 1, threads, 1),
         containers,
+        constraints: Vec::new(),
     }
 }

@@ -46,6 +46,7 @@ fn host(topology: crate::topology::Topology, containers: Vec<ContainerSpec>) -> 
         weights: Weights::default(),
         topology,
         containers,
+        constraints: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::Constraint;
 use crate::cpuset::CpuSet;
 use crate::topology::Topology;
 
@@ -196,6 +197,9 @@ pub struct Instance {
     pub topology: Topology,
     /// The containers, each id once.
     pub containers: Vec<ContainerSpec>,
+    /// What a placement must keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Constraint>,
 }
 
 /// Base threads by container id.
@@ -275,6 +279,8 @@ pub enum Status {
     Kept,
     /// Greedy or keep-and-fit was at least as good, or the host is over-full.
     Fallback,
+    /// The rules contradict each other; the softest were given up.
+    Relaxed,
 }
 
 /// A placement with its evidence.

@@ -328,7 +328,7 @@ pub fn reprice(
         weights,
         ..placed.solved.clone()
     };
-    let problem = Problem::new(&instance, unavailable)?;
+    let problem = Problem::with_rules(&instance, unavailable, &placed.rules)?;
     let owners: Vec<Option<u32>> = owners(&problem, &placed.base);
     let owners: &Owners = &owners;
     Ok(cost(&problem, owners))

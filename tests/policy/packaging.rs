@@ -66,14 +66,20 @@ fn example_config_shows_every_key() {
 fn example_containers_are_valid() {
     let text = shipped(EXAMPLE);
     let start = text.find("# [[containers]]").unwrap();
-    let entries: Vec<&str> = text[start..].lines().map(|l| l[1..].trim()).collect();
-    let config = parse_config(&entries.join("\n"), EXAMPLE).unwrap();
+    let example = |from: usize| {
+        let lines = text[from..].lines().take_while(|l| l.starts_with('#'));
+        let lines: Vec<&str> = lines.map(|l| l[1..].trim()).collect();
+        parse_config(&lines.join("\n"), EXAMPLE).unwrap()
+    };
+    let config = example(start);
     let patterns: Vec<&str> = config
         .containers
         .iter()
         .map(|c| c.pattern.as_str())
         .collect();
     assert_eq!(patterns, ["batch/*", "docker/*"]);
+    let config = example(text.find("# [[constraints]]").unwrap());
+    assert_eq!(config.constraints.len(), 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::super::counts::{CellCounts, Kept, State};
 use super::super::problem::{LEVEL_NAMES, Problem};
+use super::super::rule_rows::set_present;
 use super::{Aggregated, previous_in};
 
 impl Aggregated {
@@ -55,6 +56,11 @@ impl Aggregated {
                 }
             }
         }
+        set_present(&mut point, &self.present, &|level, group, k| {
+            let cells = self.cells.iter().zip(counts);
+            let inside = cells.filter(|(cell, _)| cell.group[level] == group);
+            inside.map(|(_, counts)| counts.threads(k)).sum()
+        });
         point
     }
 
@@ -143,6 +149,9 @@ impl Aggregated {
                     }
                 }
             }
+        }
+        for &(column, level, group, k) in &self.present {
+            names[column] = format!("z_{}{group}_k{k}", LEVEL_NAMES[level]);
         }
         names
     }

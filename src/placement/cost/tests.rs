@@ -44,6 +44,7 @@ fn problem(topology: Topology, containers: Vec<ContainerSpec>) -> Problem {
         weights: Weights::default(),
         topology,
         containers,
+        constraints: Vec::new(),
     };
     Problem::new(&instance, &CpuSet::new()).unwrap()
 }

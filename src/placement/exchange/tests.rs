@@ -1,5 +1,4 @@
 use super::*;
-use crate::placement::counts::count;
 use crate::placement::random::{Random, Shape, assignment, instance};
 use crate::placement::testing::{container, topology};
 use crate::placement::types::Weights;
@@ -10,6 +9,7 @@ fn exchange(kind: ModelKind) -> Exchange {
         weights: Weights::default(),
         topology: topology(1, 1, 2, 2),
         containers: vec![container("a", 2, 2.0), container("b", 1, 0.5)],
+        constraints: Vec::new(),
     };
     Exchange::new(&instance, &CpuSet::new(), kind).unwrap()
 }
@@ -112,6 +112,7 @@ fn models_that_cannot_be_are_refused() {
         weights: Weights::default(),
         topology: topology(1, 1, 2, 4),
         containers: vec![container("a", 2, 2.0)],
+        constraints: Vec::new(),
     };
     let new = |instance: &Instance, kind| Exchange::new(instance, &CpuSet::new(), kind);
     let error = new(&wide, ModelKind::Aggregated).unwrap_err();
@@ -147,13 +148,7 @@ fn assignments_come_back_at_their_cost() {
             let problem = &form.problem;
             let owners = assignment(&mut random, problem);
             let parts = cost(problem, &owners);
-            let mut point = match &form.form {
-                Form::Naive(naive) => naive.point(problem, &owners),
-                Form::Aggregated(model) => {
-                    let counts = count(problem, &model.cells, &model.classes, &owners);
-                    model.point(problem, &counts)
-                }
-            };
+            let mut point = form.point_of(&owners);
             match form.import(&point) {
                 Ok(imported) if kind == ModelKind::Naive => {
                     assert_eq!(imported.parts, parts, "seed {seed}");

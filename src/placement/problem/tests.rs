@@ -41,6 +41,7 @@ fn instance() -> Instance {
             cpu(3, 11, 6, 0),
         ]),
         containers: vec![spec("a", 2, 1.0), spec("b", 1, 0.25)],
+        constraints: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ fn host() -> Instance {
         // Cores 0 to 7 with CPUs c and c + 8; cores 4 to 7 on node 1.
         topology: topology(2, 1, 4, 2),
         containers: vec![had("a", &[0, 8]), had("b", &[1, 2])],
+        constraints: Vec::new(),
     }
 }
 
