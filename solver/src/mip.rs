@@ -111,7 +111,6 @@ impl Mip {
             })
     }
 
-    #[cfg(test)]
     /// Appends a row; `by_column` is stale until [`Mip::finish`].
     pub(crate) fn push_row(
         &mut self,
@@ -124,7 +123,6 @@ impl Mip {
         self.row_upper.push(upper);
     }
 
-    #[cfg(test)]
     /// Rebuilds `by_column` after rows were pushed.
     pub(crate) fn finish(&mut self) {
         self.by_column = self.by_row.transpose(self.columns());

@@ -102,9 +102,9 @@ techniques! {
     OneOpt = "one-opt", true;
     /// Feasibility pump.
     FeasibilityPump = "feasibility-pump", true;
-    /// Local branching: not built yet, without effect.
+    /// The surroundings of the incumbent as a sub-MIP.
     LocalBranching = "local-branching", false;
-    /// Crossover of incumbents: not built yet, without effect.
+    /// What two incumbents share, as a sub-MIP.
     Crossover = "crossover", false;
 }
 

@@ -13,6 +13,8 @@
 //! | `fractional_dive.rs`, `coefficient_dive.rs`, `guided_dive.rs`, `pseudocost_dive.rs` | which column a dive rounds, and where to | a relaxation; guided: an incumbent |
 //! | `feasibility_pump.rs` | rounding and relaxation in turn | a relaxation, no incumbent |
 //! | `rens.rs`, `rins.rs` | neighbourhoods solved as sub-MIPs | a relaxation; rins: an incumbent |
+//! | `crossover.rs` | what two incumbents share, as a sub-MIP | two incumbents |
+//! | `local_branching.rs` | few flips from the incumbent, as a sub-MIP | an incumbent |
 //! | `one_opt.rs` | shifts of single integers of the incumbent | an incumbent |
 //! | `schedule.rs` | when each of them runs | |
 //!
@@ -20,11 +22,13 @@
 //! `schedule.rs` (when) and [`run`] (what).
 
 mod coefficient_dive;
+mod crossover;
 mod dive;
 mod feasibility_jump;
 mod feasibility_pump;
 mod fractional_dive;
 mod guided_dive;
+mod local_branching;
 mod neighbourhood;
 mod one_opt;
 mod pseudocost_dive;
@@ -72,6 +76,8 @@ pub(crate) struct Context<'a> {
     pub(crate) lp: &'a mut Lp,
     /// The best point and its objective.
     pub(crate) incumbent: Option<(&'a [f64], f64)>,
+    /// Incumbents before it, the latest last.
+    pub(crate) earlier: &'a [Vec<f64>],
     /// Only points of objective (offset included) below this are of interest.
     pub(crate) cutoff: f64,
     pub(crate) pseudocosts: &'a Pseudocosts,
@@ -95,6 +101,8 @@ pub(crate) fn run(
         Technique::Rens => rens::run(context, ticks, budget),
         Technique::Rins => rins::run(context, ticks, budget),
         Technique::OneOpt => one_opt::run(context, ticks, budget),
+        Technique::Crossover => crossover::run(context, ticks, budget),
+        Technique::LocalBranching => local_branching::run(context, ticks, budget),
         Technique::FeasibilityPump => feasibility_pump::run(context, ticks, budget),
         _ => None,
     }

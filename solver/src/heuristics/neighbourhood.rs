@@ -1,7 +1,7 @@
 //! A part of the problem around a point, solved as a sub-MIP.
 //!
-//! Columns are fixed, or their bounds narrowed, in a copy of the problem. The
-//! part has to be much smaller than the whole to be worth a search, so at least
+//! Columns are fixed, or their bounds narrowed, in a copy of the problem; local
+//! branching adds a row in place of that. Where columns are fixed, the part has to be much smaller than the whole to be worth a search, so at least
 //! a given share of the integer columns that have a choice must be fixed. With
 //! an incumbent of objective z, only points are of interest that are better by
 //! a share of the gap to the relaxation's objective b:
@@ -12,6 +12,7 @@
 
 use super::support::accept;
 use super::{Context, SubLimits};
+use crate::mip::Mip;
 use crate::work::Budget;
 
 /// Share of the gap by which a sub-MIP must improve the incumbent.
@@ -53,6 +54,17 @@ pub(super) fn search(
     if f64::from(fixed) < share * f64::from(free) || fixed == 0 {
         return None;
     }
+    explore(context, &part, ticks, budget)
+}
+
+/// Searches `part`, the context's problem or a restriction of it.
+pub(super) fn explore(
+    context: &mut Context<'_>,
+    part: &Mip,
+    ticks: u64,
+    budget: &mut Budget,
+) -> Option<Vec<f64>> {
+    let mip = &**context.mip;
     let relaxation = context.lp.objective() + mip.offset;
     let mut cutoff = context.cutoff;
     if let Some((_, best)) = context.incumbent {
@@ -66,7 +78,7 @@ pub(super) fn search(
         ticks,
         cutoff,
     };
-    let point = (context.sub_mip)(&part, limits, budget)?;
+    let point = (context.sub_mip)(part, limits, budget)?;
     (point.len() == mip.columns())
         .then_some(point)
         .and_then(|point| accept(mip, point, context.cutoff))

@@ -63,7 +63,7 @@ struct Record {
 }
 
 /// Those that take turns, in the order of the first turn.
-const TURNS: [Technique; 8] = [
+const TURNS: [Technique; 10] = [
     Technique::CoefficientDive,
     Technique::FractionalDive,
     Technique::GuidedDive,
@@ -72,6 +72,8 @@ const TURNS: [Technique; 8] = [
     Technique::OneOpt,
     Technique::Rens,
     Technique::Rins,
+    Technique::Crossover,
+    Technique::LocalBranching,
 ];
 
 /// Decides which heuristic runs when.
@@ -226,12 +228,19 @@ impl Schedule {
 fn needs_incumbent(technique: Technique) -> bool {
     matches!(
         technique,
-        Technique::GuidedDive | Technique::OneOpt | Technique::Rins
+        Technique::GuidedDive
+            | Technique::OneOpt
+            | Technique::Rins
+            | Technique::Crossover
+            | Technique::LocalBranching
     )
 }
 
 fn is_sub_mip(technique: Technique) -> bool {
-    matches!(technique, Technique::Rens | Technique::Rins)
+    matches!(
+        technique,
+        Technique::Rens | Technique::Rins | Technique::Crossover | Technique::LocalBranching
+    )
 }
 
 /// Successes for a run, counting an imagined one before the first, over the

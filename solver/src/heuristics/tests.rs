@@ -34,12 +34,25 @@ fn mip(columns: &[(f64, f64, f64, bool)], rows: &[(Vec<(Index, f64)>, f64, f64)]
     Arc::new(mip)
 }
 
-/// What a heuristic makes of the root of `mip`; checks that it leaves all as it
-/// was and keeps its promise.
+/// What a heuristic makes of the root of `mip`; sub-MIPs are enumerated.
 fn root(
     mip: &Arc<Mip>,
     incumbent: Option<&[f64]>,
     technique: Technique,
+) -> Option<Option<Vec<f64>>> {
+    let mut enumerate = |part: &Mip, limits: SubLimits, _: &mut Budget| best(part, limits.cutoff);
+    let earlier: Vec<Vec<f64>> = incumbent.iter().map(|x| x.to_vec()).collect();
+    root_with(mip, incumbent, &earlier, technique, &mut enumerate)
+}
+
+/// The same with earlier incumbents and another way to solve sub-MIPs; checks
+/// that the heuristic leaves all as it was and keeps its promise.
+fn root_with<'a>(
+    mip: &'a Arc<Mip>,
+    incumbent: Option<&'a [f64]>,
+    earlier: &'a [Vec<f64>],
+    technique: Technique,
+    sub_mip: &'a mut SubMip<'a>,
 ) -> Option<Option<Vec<f64>>> {
     let mut budget = Budget::unlimited();
     let (mut domain, mut lp) = (
@@ -64,16 +77,16 @@ fn root(
     let incumbent = incumbent.map(|x| (x, mip.objective(x)));
     let cutoff = incumbent.map_or(f64::INFINITY, |(_, z)| z);
     let pseudocosts = Pseudocosts::new(mip.columns());
-    let mut enumerate = |part: &Mip, limits: SubLimits, _: &mut Budget| best(part, limits.cutoff);
     let mut context = Context {
         mip,
         domain: &mut domain,
         lp: &mut lp,
         incumbent,
+        earlier,
         cutoff,
         pseudocosts: &pseudocosts,
         seed: 1,
-        sub_mip: &mut enumerate,
+        sub_mip,
     };
     let point = run(technique, &mut context, u64::MAX, &mut budget);
     if let Some(point) = &point {
@@ -217,6 +230,79 @@ fn the_jump_gives_up() {
     assert_eq!(point, None);
 }
 
+/// Incumbent (1, 1, 0, 0) and an earlier (1, 0, 1, 0) share x0 = 1 and x3 = 0;
+/// the best with both is (1, 1, 1, 0), although x3 = 1 would be better still.
+#[test]
+fn crossover_keeps_what_two_points_share() {
+    let binary = |cost| (cost, 0.0, 1.0, true);
+    let mip = mip(
+        &[binary(-4.0), binary(-3.0), binary(-3.0), binary(-1.0)],
+        &[((0..4).map(|j| (j, 1.0)).collect(), f64::NEG_INFINITY, 4.0)],
+    );
+    let incumbent = [1.0, 1.0, 0.0, 0.0];
+    let earlier = [vec![1.0, 0.0, 1.0, 0.0]];
+    let mut enumerate = |part: &Mip, limits: SubLimits, _: &mut Budget| best(part, limits.cutoff);
+    let point = root_with(
+        &mip,
+        Some(&incumbent),
+        &earlier,
+        Technique::Crossover,
+        &mut enumerate,
+    );
+    assert_eq!(point, Some(Some(vec![1.0, 1.0, 1.0, 0.0])));
+    // One point alone has nobody to cross with.
+    let mut unused = |_: &Mip, _: SubLimits, _: &mut Budget| unreachable!();
+    let point = root_with(
+        &mip,
+        Some(&incumbent),
+        &[],
+        Technique::Crossover,
+        &mut unused,
+    );
+    assert_eq!(point, Some(None));
+}
+
+/// Of 40 binaries the incumbent has every fourth at 1: the sub-MIP's points are
+/// those with at most ten flips of either kind, all else being as it was.
+#[test]
+fn local_branching_allows_ten_flips() {
+    let columns: Vec<_> = (0..40).map(|_| (-1.0, 0.0, 1.0, true)).collect();
+    let all = (0..40).map(|j| (j, 1.0)).collect();
+    let mip = mip(&columns, &[(all, f64::NEG_INFINITY, 40.0)]);
+    let incumbent: Vec<f64> = (0..40).map(|j| f64::from(u8::from(j % 4 == 0))).collect();
+    let flipped = |from: usize, flips: usize| -> Vec<f64> {
+        let is_in = |j: usize| (from..from + flips).contains(&j);
+        let flip = |(j, &x): (usize, &f64)| if is_in(j) { 1.0 - x } else { x };
+        incumbent.iter().enumerate().map(flip).collect()
+    };
+    // Ten flips up: what is at 1 stays, 10 more make 20.
+    let best: Vec<f64> = incumbent
+        .iter()
+        .enumerate()
+        .map(|(j, &x)| if j % 4 == 1 { 1.0 } else { x })
+        .collect();
+    let mut sub_mip = |part: &Mip, _: SubLimits, _: &mut Budget| {
+        for from in 0..30 {
+            assert!(part.is_feasible(&flipped(from, 10)), "{from}");
+            assert!(
+                from == 29 || !part.is_feasible(&flipped(from, 11)),
+                "{from}"
+            );
+        }
+        assert_eq!((part.rows(), part.columns()), (2, 40));
+        assert_eq!((&part.lower, &part.upper), (&mip.lower, &mip.upper));
+        Some(best.clone())
+    };
+    let point = root_with(
+        &mip,
+        Some(&incumbent),
+        &[],
+        Technique::LocalBranching,
+        &mut sub_mip,
+    );
+    assert_eq!(point, Some(Some(best.clone())));
+}
+
 /// Small random problems with a feasible point in them.
 fn problems() -> impl Strategy<Value = (Arc<Mip>, Vec<f64>)> {
     let column = (-5_i32..=5, 0_u32..=3, any::<bool>(), 0_u32..=3);
@@ -259,6 +345,8 @@ proptest! {
             Technique::OneOpt,
             Technique::Rins,
             Technique::Rens,
+            Technique::Crossover,
+            Technique::LocalBranching,
         ] {
             for incumbent in [None, Some(&x[..])] {
                 root(&mip, incumbent, technique);

@@ -180,6 +180,7 @@ impl Tree<'_> {
                     .incumbent
                     .as_ref()
                     .map(|(x, objective)| (x.as_slice(), *objective)),
+                earlier: &self.earlier,
                 cutoff: self.limit,
                 pseudocosts: &self.pseudocosts,
                 seed,

@@ -39,6 +39,9 @@ const MOST_BACKTRACKS: u32 = 32;
 /// Up to which share of the range between bound and limit siblings are taken.
 const PLUNGE_RANGE: f64 = 0.25;
 
+/// Incumbents that are kept after better ones came.
+const MOST_EARLIER: usize = 5;
+
 /// Bytes of a node besides its basis (an estimate).
 const NODE_BYTES: u64 = 300;
 
@@ -81,6 +84,8 @@ pub(super) struct Tree<'a> {
     pub(super) lattice: Option<Lattice>,
     /// Best point in this tree's space, with its objective.
     pub(super) incumbent: Option<(Vec<f64>, f64)>,
+    /// Incumbents before it, the latest last.
+    pub(super) earlier: Vec<Vec<f64>>,
     /// Nodes of at least this bound are pruned.
     pub(super) limit: f64,
     pub(super) open: Open,
@@ -148,6 +153,7 @@ impl<'a> Tree<'a> {
             domain,
             lattice,
             incumbent: None,
+            earlier: Vec::new(),
             limit: f64::INFINITY,
             open: Open::default(),
             stack: Vec::new(),
@@ -194,7 +200,9 @@ impl<'a> Tree<'a> {
         mip.lower.copy_from_slice(self.domain.lower());
         mip.upper.copy_from_slice(self.domain.upper());
         if let Some((x, _)) = self.incumbent {
+            // The best first: it is the incumbent again.
             self.carry.starts = vec![x];
+            self.carry.starts.extend(self.earlier);
         } else {
             self.carry.starts.clear();
         }
@@ -226,13 +234,23 @@ impl<'a> Tree<'a> {
             self.carry.best = Some(objective);
             // A point that was taken in a repaired form is none of this problem.
             if self.mip.is_feasible(x) {
-                self.incumbent = Some((x.to_vec(), objective));
+                if let Some((before, _)) = self.incumbent.replace((x.to_vec(), objective)) {
+                    self.remember(before);
+                }
             }
             self.set_limit(objective);
             let pruned = self.open.prune(self.limit);
             self.finish(pruned);
         }
         true
+    }
+
+    /// Keeps an earlier incumbent.
+    fn remember(&mut self, x: Vec<f64>) {
+        if self.earlier.len() == MOST_EARLIER {
+            self.earlier.remove(0);
+        }
+        self.earlier.push(x);
     }
 
     /// A node of that bound is done.
@@ -309,6 +327,8 @@ impl<'a> Tree<'a> {
                 if self.incumbent.is_none() && self.carry.best.is_some() {
                     // Known already: kept for the heuristics.
                     self.incumbent = Some((start, objective));
+                } else if self.carry.best.is_some_and(|best| best <= objective) {
+                    self.remember(start);
                 } else {
                     self.offer(&start, "start");
                 }
