@@ -233,10 +233,10 @@ impl<'a> Tree<'a> {
         if self.carry.best.is_none_or(|best| objective < best) {
             self.carry.best = Some(objective);
             // A point that was taken in a repaired form is none of this problem.
-            if self.mip.is_feasible(x) {
-                if let Some((before, _)) = self.incumbent.replace((x.to_vec(), objective)) {
-                    self.remember(before);
-                }
+            if self.mip.is_feasible(x)
+                && let Some((before, _)) = self.incumbent.replace((x.to_vec(), objective))
+            {
+                self.remember(before);
             }
             self.set_limit(objective);
             let pruned = self.open.prune(self.limit);
