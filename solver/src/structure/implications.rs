@@ -14,7 +14,9 @@
 //!
 //! and likewise for the other signs. Rows of two columns are the special case
 //! m = 0. A bound is kept if for z = 0 or z = 1 it is tighter than the column's
-//! own. Rows of two binaries give one for each.
+//! own, and tilted so that for the other value it is the column's own: with a
+//! large coefficient of z (a "big M") the row's own bound is slack wherever z is
+//! fractional, the tilted one is a cut. Rows of two binaries give one for each.
 //!
 //! Source: M. Savelsbergh 1994, "Preprocessing and probing techniques for mixed
 //! integer programming problems", section 2.3 (implications); H. Marchand, L.
@@ -88,17 +90,23 @@ impl VariableBounds {
         &self.upper[j]
     }
 
-    /// Adds `x_j <= a z + b` (`upper`) or `x_j >= a z + b` if it is tighter
-    /// than the column's own bound for one value of z.
+    /// Adds `x_j <= a z + b` (`upper`) or `x_j >= a z + b`, tilted, if it is
+    /// tighter than the column's own bound for one value of z.
     pub(crate) fn add(&mut self, mip: &Mip, j: usize, bound: VarBound, upper: bool) {
-        let own = if upper { mip.upper[j] } else { -mip.lower[j] };
-        let sign = if upper { 1.0 } else { -1.0 };
-        let tightest = sign
-            * if sign * bound.a < 0.0 {
-                bound.at(1.0)
-            } else {
-                bound.at(0.0)
-            };
+        let (own, sign) = if upper {
+            (mip.upper[j], 1.0)
+        } else {
+            (mip.lower[j], -1.0)
+        };
+        // No weaker than the column's own bound for either value of z.
+        let tighter = |p: f64, q: f64| if upper { p.min(q) } else { p.max(q) };
+        let (zero, one) = (tighter(bound.at(0.0), own), tighter(bound.at(1.0), own));
+        let bound = VarBound {
+            binary: bound.binary,
+            a: one - zero,
+            b: zero,
+        };
+        let (tightest, own) = ((sign * zero).min(sign * one), sign * own);
         let width = mip.upper[j] - mip.lower[j];
         let gain = LEAST_GAIN * if width.is_finite() { width } else { 1.0 };
         let usable = bound.a.abs() <= LARGEST && bound.b.abs() <= LARGEST && bound.a != 0.0;
@@ -216,5 +224,26 @@ mod tests {
         assert_eq!(bounds.lower(1), [bound(-3.0, 2.0)]);
         assert!(bounds.lower(0).is_empty() && bounds.lower(2).is_empty());
         assert_eq!(bounds.len(), 3);
+    }
+
+    #[test]
+    fn a_slack_variable_bound_is_tilted_to_the_own_bound() {
+        // x0 in [2, 50], x1 >= 4, z binary: x0 - x1 >= 3 - 90 (1 - z) says
+        // x0 >= 7 where z = 1, and where z = 0 no more than x0 >= 2; it says
+        // x1 <= 47 where z = 1 and x1 <= 137 else. Nothing bounds x1 above.
+        let mut mip = Mip {
+            cost: vec![0.0; 3],
+            lower: vec![2.0, 4.0, 0.0],
+            upper: vec![50.0, f64::INFINITY, 1.0],
+            integer: vec![false, false, true],
+            ..Mip::default()
+        };
+        mip.push_row([(0, 1.0), (1, -1.0), (2, -90.0)], -87.0, f64::INFINITY);
+        mip.finish();
+        let bounds = VariableBounds::of(&mip, &mut Budget::unlimited());
+        let bound = |a, b| VarBound { binary: 2, a, b };
+        assert_eq!(bounds.lower(0), [bound(5.0, 2.0)]);
+        assert_eq!(bounds.upper(1), [bound(-90.0, 137.0)]);
+        assert_eq!(bounds.len(), 2);
     }
 }
