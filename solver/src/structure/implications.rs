@@ -221,7 +221,8 @@ mod tests {
         let bound = |a, b| VarBound { binary: 2, a, b };
         assert_eq!(bounds.upper(0), [bound(6.0, 0.0)]);
         assert_eq!(bounds.upper(1), [bound(3.0, 0.0)]);
-        assert_eq!(bounds.lower(1), [bound(-3.0, 2.0)]);
+        // x1 >= 2 - 3 z, tilted to x1 >= 0 at z = 1.
+        assert_eq!(bounds.lower(1), [bound(-2.0, 2.0)]);
         assert!(bounds.lower(0).is_empty() && bounds.lower(2).is_empty());
         assert_eq!(bounds.len(), 3);
     }
