@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::cpuset::CpuSet;
-use crate::placement::{Constraint, Kind, LARGEST_WEIGHT, SolveSettings, Weights};
+use crate::placement::{Constraint, Kind, LARGEST_WEIGHT, SolveSettings, System, Weights};
 use crate::units::parse_duration;
 
 /// Where the settings live unless `--config` says otherwise.
@@ -19,8 +19,8 @@ pub const DEFAULT_PATH: &str = "/etc/cpufence/config.toml";
 pub struct Config {
     /// Budget, gaps and guardrails.
     pub solve: SolveSettings,
-    /// CPUs never given to containers.
-    pub system_cpus: CpuSet,
+    /// CPUs of the host's own work.
+    pub system: System,
     /// Cost weights.
     pub weights: Weights,
     /// Which containers are managed; empty: the known layouts.
@@ -85,6 +85,7 @@ struct RawSolve {
 #[serde(default, deny_unknown_fields)]
 struct RawHost {
     system_cpus: String,
+    system_usage: Option<OffOr<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -170,6 +171,13 @@ fn check(raw: RawConfig) -> Result<Config, String> {
     };
     let system_cpus =
         CpuSet::parse_list(&raw.host.system_cpus).map_err(|e| format!("host.system_cpus: {e}"))?;
+    let usage = raw
+        .host
+        .system_usage
+        .map(|v| v.checked("host.system_usage"))
+        .transpose()?
+        .flatten();
+    let usage_mcpu = usage.map(milli).transpose()?;
     check_weights(&raw.weights)?;
     for (entry, number) in raw.containers.iter().zip(1..) {
         if entry.cpus == Some(0) {
@@ -181,7 +189,10 @@ fn check(raw: RawConfig) -> Result<Config, String> {
     }
     Ok(Config {
         solve,
-        system_cpus,
+        system: System {
+            cpus: system_cpus,
+            usage_mcpu,
+        },
         weights: raw.weights,
         containers: raw.containers,
         constraints: raw.constraints,
@@ -206,6 +217,22 @@ fn ratio(key: &str, value: f64) -> Result<f64, String> {
     } else {
         Err(format!("{key} = {value}: expected a number >= 0"))
     }
+}
+
+fn milli(usage: f64) -> Result<u32, String> {
+    if !(0.0..=1.0).contains(&usage) {
+        return Err(format!(
+            "host.system_usage = {usage}: expected \"off\" or 0 to 1, the CPUs that the host's own work \
+             keeps busy of each system CPU"
+        ));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be from 0 to 1"
+    )]
+    let milli = (usage * 1000.0).round() as u32;
+    Ok(milli)
 }
 
 fn check_weights(weights: &Weights) -> Result<(), String> {
@@ -258,7 +285,7 @@ mod tests {
         assert_eq!(config.solve.budget, Some(Duration::from_millis(10)));
         assert_eq!(config.solve.gap_refuse, Some(0.5));
         assert_eq!(config.solve.max_moves, Some(7));
-        assert_eq!(config.system_cpus.to_string(), "0,32");
+        assert_eq!(config.system.cpus.to_string(), "0,32");
         assert_eq!(config.weights.smt_busy, 1);
         assert_eq!(
             config.weights.smt_foreign, 100,
@@ -302,6 +329,10 @@ mod tests {
         assert!(
             reason("[host]\nsystem_cpus = \"3-1\"")
                 .contains("host.system_cpus: '3-1' is not a CPU list")
+        );
+        assert!(
+            reason("[host]\nsystem_usage = 1.5")
+                .contains("host.system_usage = 1.5: expected \"off\"")
         );
         assert!(reason("[weights]\nsmt_busy = -5").contains("weights.smt_busy = -5: expected"));
         assert!(

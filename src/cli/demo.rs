@@ -17,7 +17,7 @@ use super::plan::{WIDTH, report, summary};
 use super::render;
 use crate::engine::record::Round;
 use crate::engine::{Event, Managed, State, decide, embedded_state};
-use crate::placement::{ContainerSpec, Instance, Placement, placement_cost};
+use crate::placement::{ContainerSpec, Instance, Placement, System, placement_cost};
 use crate::report::format_diagram;
 
 pub(super) fn run(json: bool, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -123,5 +123,6 @@ fn placed_before(state: &State) -> Instance {
         topology: state.topology.clone(),
         containers: state.containers.iter().filter_map(spec).collect(),
         constraints: Vec::new(),
+        system: System::default(),
     }
 }

@@ -60,8 +60,8 @@ impl Subject {
         let instance = parse_host(&bytes, &name).map_err(|e| Failure::bad_input(chain(&e)))?;
         Ok(Self {
             name,
+            unavailable: instance.withheld(),
             instance,
-            unavailable: CpuSet::new(),
             settings,
         })
     }

@@ -154,7 +154,7 @@ impl<'a> Field<'a> {
             }
             !narrow
         });
-        let mut unavailable = state.settings.system_cpus.intersection(&online);
+        let mut unavailable = state.settings.system.reserved().intersection(&online);
         let isolated: CpuSet = state
             .topology
             .cpus
@@ -217,6 +217,7 @@ impl<'a> Field<'a> {
                 previous: previous.map(|set| set.iter().collect()),
                 home: m.container.home,
                 priority: m.container.priority,
+                labels: labels(m),
             })
             .collect();
         Instance {
@@ -224,8 +225,23 @@ impl<'a> Field<'a> {
             topology: state.topology.clone(),
             containers,
             constraints: state.settings.constraints.clone(),
+            system: state.settings.system.clone(),
         }
     }
+}
+
+/// What rules may choose a container by: `owner`, `app`, `image`.
+fn labels(m: &Managed) -> BTreeMap<String, String> {
+    let context = &m.container.context;
+    let known = [
+        ("owner", &context.owner),
+        ("app", &context.app),
+        ("image", &context.image),
+    ];
+    let pairs = known.into_iter();
+    pairs
+        .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
+        .collect()
 }
 
 /// The parent's set under which most requested threads live (ties: the larger

@@ -208,7 +208,7 @@ pub fn observe(
     );
     let settings = Settings {
         solve: solve.clone(),
-        system_cpus: site.config.system_cpus.clone(),
+        system: site.config.system.clone(),
         weights: site.config.weights,
         constraints: site.config.constraints.clone(),
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::journal::JournalState;
 use crate::cgroup::{Container, CpusetWrite, Version};
 use crate::cpuset::CpuSet;
-use crate::placement::{Answer, Constraint, SolveSettings, Weights};
+use crate::placement::{Answer, Constraint, SolveSettings, System, Weights};
 use crate::predict::Prediction;
 use crate::topology::Topology;
 
@@ -17,8 +17,8 @@ use crate::topology::Topology;
 pub struct Settings {
     /// Budget, gaps and guardrails.
     pub solve: SolveSettings,
-    /// CPUs never given to containers.
-    pub system_cpus: CpuSet,
+    /// CPUs of the host's own work.
+    pub system: System,
     /// Cost weights.
     pub weights: Weights,
     /// What a placement must keep.

@@ -191,7 +191,7 @@ fn one_that_is_left_alone_with_all_cpus_takes_none() {
 #[test]
 fn system_and_isolated_cpus_are_not_given_out() {
     let mut state = state(vec![container("a", 1, 6)]);
-    state.settings.system_cpus = set("0");
+    state.settings.system.cpus = set("0");
     state.topology.cpus[7].isolated = true;
     let decision = decided(&state);
     assert_eq!(decision.plan.cpusets["a"], set("1-6"));
@@ -274,7 +274,7 @@ fn an_over_full_host_keeps_sizes_and_gives_up_exclusivity() {
 #[test]
 fn no_cpu_left_keeps_everything_as_it_is() {
     let mut state = state(vec![container("a", 1, 1)]);
-    state.settings.system_cpus = set("0-7");
+    state.settings.system.cpus = set("0-7");
     let plan = decided(&state).plan;
     assert_eq!(plan.answer.status, Status::Kept);
     assert_eq!((plan.writes.len(), plan.cpusets.len()), (0, 0));

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::overfull::SHARED;
 use super::pool::POOL;
 use super::rules::Constraint;
-use super::types::{ContainerSpec, Instance, Kind, LARGEST_WEIGHT, Weights};
-use crate::cpuset::{CpuId, MAX_CPU};
+use super::types::{ContainerSpec, Instance, Kind, LARGEST_WEIGHT, System, Weights};
+use crate::cpuset::{CpuId, CpuSet, MAX_CPU};
 use crate::topology::{Cpu, Topology};
 
 /// The schema read here.
@@ -74,6 +74,8 @@ struct RawFile {
     containers: Vec<ContainerSpec>,
     #[serde(default)]
     constraints: Vec<Constraint>,
+    #[serde(default)]
+    system: System,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +110,7 @@ pub fn parse_host(bytes: &[u8], file: &str) -> Result<Instance, HostFileError> {
         topology: raw.topology,
         containers: raw.containers,
         constraints: raw.constraints,
+        system: raw.system,
     };
     check_instance(&instance).map_err(value)?;
     Ok(instance)
@@ -151,7 +154,30 @@ pub fn check_instance(instance: &Instance) -> Result<(), ValueError> {
     check_topology(&instance.topology)?;
     check_containers(&instance.containers)?;
     check_constraints(&instance.constraints)?;
+    check_system(instance)?;
     check_previous(instance)
+}
+
+fn check_system(instance: &Instance) -> Result<(), ValueError> {
+    if let Some(usage) = instance.system.usage_mcpu.filter(|usage| *usage > 1000) {
+        return Err(wrong(
+            "system.usage_mcpu".into(),
+            usage.to_string(),
+            "0 to 1000, milli-CPU of each system CPU",
+            "leave it out to keep containers off these CPUs",
+        ));
+    }
+    let present: CpuSet = instance.topology.cpus.iter().map(|c| c.id).collect();
+    let absent = instance.system.cpus.difference(&present);
+    if !absent.is_empty() {
+        return Err(wrong(
+            "system.cpus".into(),
+            format!("\"{}\"", instance.system.cpus),
+            format!("CPUs of topology.cpus, which has no {absent}"),
+            "take them out, or list the CPUs",
+        ));
+    }
+    Ok(())
 }
 
 fn check_constraints(constraints: &[Constraint]) -> Result<(), ValueError> {

@@ -8,9 +8,13 @@
 //! spread   S_level p_k (groups that k is in - 1)
 //! balance  B_level max(0, sum_k rho_k n_gk - tau_g)
 //! move     M_thread |P_k without k's threads| + M_level max(0, P_gk - n_gk)
+//!        + system(t) rho_o(t)  what the host's own work takes of t, see below
 //! slow     slow(t) rho_o(t)
 //! away     A_away rho_o(t)     for each t on a node that is not o(t)'s home
 //! ```
+//!
+//! The host's own work, where it is counted with a usage u, takes u of its own
+//! threads and is a foreign busy sibling for a part u of the time.
 //!
 //! Rho is in milli-CPU and the weights are per mille, so products are
 //! micro-CPU. On cores of more than two threads busy and foreign are charged
@@ -39,7 +43,8 @@ pub fn cost(problem: &Problem, owners: &Owners) -> CostParts {
     for (thread, owner) in problem.threads.iter().zip(owners) {
         if let Some(k) = owner {
             let container = &problem.containers[*k as usize];
-            parts.slow += thread.slow * container.rho;
+            parts.slow += (thread.slow - thread.system) * container.rho;
+            parts.smt += thread.system * container.rho;
             if container.away[thread.group[NUMA]] {
                 parts.away += problem.weights.away * container.rho;
             }

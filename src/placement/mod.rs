@@ -54,6 +54,6 @@ pub use report::{HostPlanError, PlanReport, Timing, plan_host, plan_instance};
 pub use rules::{Constraint, Resolved, RuleKind, RuleLevel};
 pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LARGEST_WEIGHT, LevelWeights,
-    MoveWeights, Placement, SolveSettings, Status, Weights,
+    MoveWeights, Placement, SolveSettings, Status, System, Weights,
 };
 pub use what_if::{ChangeError, Idle, Room, Side, Step, changed, changed_weights, reprice, sides};

@@ -102,6 +102,7 @@ pub(super) fn relax(
             topology: instance.topology.clone(),
             containers: rest,
             constraints: instance.constraints.clone(),
+            system: instance.system.clone(),
         },
         everywhere,
         sharers,

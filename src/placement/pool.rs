@@ -30,6 +30,7 @@ pub(super) fn normalise(instance: &Instance) -> Instance {
         topology: instance.topology.clone(),
         containers,
         constraints: instance.constraints.clone(),
+        system: instance.system.clone(),
     }
 }
 
@@ -60,6 +61,7 @@ fn merge(pooled: &[ContainerSpec]) -> Option<ContainerSpec> {
             .filter(|_| pooled.iter().all(|c| c.home == first.home)),
         request_mcpu: None,
         priority: pooled.iter().map(|c| c.priority).max().unwrap_or(0),
+        labels: std::collections::BTreeMap::new(),
     })
 }
 

@@ -19,8 +19,9 @@
 use std::collections::BTreeMap;
 
 use super::rules::{Resolved, Rules, resolve};
-use super::types::{ContainerSpec, Instance, Placement, Weights};
+use super::types::{ContainerSpec, Instance, Placement, System, Weights};
 use crate::cpuset::{CpuId, CpuSet};
+use crate::topology::Cpu;
 
 /// Costs stay below this, so that sums are exact in `f64` too (2^53 / 2).
 const LARGEST_COST: i128 = 1 << 52;
@@ -44,9 +45,13 @@ pub struct Thread {
     pub core: usize,
     /// Index into the groups of each level, `[L3, NUMA]`.
     pub group: [usize; 2],
-    /// Slow-core charge, per mille of a busy CPU:
-    /// floor(slow_core (1000 - perf) / 1000).
+    /// Charge of this thread, per mille of a busy CPU:
+    /// floor(slow_core (1000 - perf) / 1000) + system.
     pub slow: i64,
+    /// Of that, what the host's own work takes: u_t + floor((smt_busy +
+    /// smt_foreign) u_s / 1000), u_t its use of the thread, u_s the largest of
+    /// a sibling, milli-CPU.
+    pub system: i64,
     /// Speed, per mille of the fastest kind.
     pub perf: u32,
     /// Socket, from 0.
@@ -205,6 +210,7 @@ impl Problem {
         cpus.retain(|c| c.online && !unavailable.contains(c.id));
 
         let weights = instance.weights;
+        let system = |cpu: &Cpu| system_charge(instance, cpu);
         let mut threads = Vec::with_capacity(cpus.len());
         let mut cores: Vec<Vec<usize>> = Vec::new();
         let mut groups: [Vec<Group>; 2] = [Vec::new(), Vec::new()];
@@ -243,7 +249,8 @@ impl Problem {
                 cpu: cpu.id,
                 core,
                 group,
-                slow: weights.slow_core * i64::from(1000 - cpu.perf) / 1000,
+                slow: weights.slow_core * i64::from(1000 - cpu.perf) / 1000 + system(cpu),
+                system: system(cpu),
                 perf: cpu.perf,
                 socket: {
                     let next = socket_of.len();
@@ -406,6 +413,29 @@ pub fn rho(spec: &ContainerSpec) -> Result<i64, ProblemError> {
     )]
     let each = each as i64;
     Ok(each)
+}
+
+/// What the host's own work takes of a thread, see [`Thread::system`].
+fn system_charge(instance: &Instance, cpu: &Cpu) -> i64 {
+    let System { cpus, usage_mcpu } = &instance.system;
+    let Some(usage) = usage_mcpu.map(i64::from).filter(|_| !cpus.is_empty()) else {
+        return 0;
+    };
+    let used = |other: &Cpu| other.online && cpus.contains(other.id);
+    let is_sibling = |other: &&Cpu| {
+        other.id != cpu.id && other.core.is_some() && other.core == cpu.core && used(other)
+    };
+    let mut charge = if used(cpu) { usage } else { 0 };
+    if instance
+        .topology
+        .cpus
+        .iter()
+        .any(|other| is_sibling(&other))
+    {
+        let weights = &instance.weights;
+        charge += (weights.smt_busy + weights.smt_foreign) * usage / 1000;
+    }
+    charge
 }
 
 /// ceil(load part / all); 0 where there is no thread.

@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use super::types::{ContainerSpec, Instance, Kind, LevelWeights, MoveWeights, Weights};
 use crate::cpuset::{CpuId, CpuSet};
+use crate::placement::types::System;
 use crate::topology::{Cpu, Topology};
 
 /// A seeded generator (splitmix64, Steele, Lea and Flood 2014).
@@ -164,6 +165,7 @@ pub(super) fn instance(random: &mut Random, shape: Shape) -> Instance {
             request_mcpu: None,
             home: random.chance(20).then(|| u32::from(random.chance(50))),
             priority: 0,
+            labels: std::collections::BTreeMap::new(),
         });
     }
     Instance {
@@ -171,6 +173,7 @@ pub(super) fn instance(random: &mut Random, shape: Shape) -> Instance {
         topology,
         containers,
         constraints: Vec::new(),
+        system: System::default(),
     }
 }
 

@@ -171,7 +171,8 @@ pub fn plan_host(
     clock: &dyn Fn() -> Duration,
 ) -> Result<(Instance, PlanReport), HostPlanError> {
     let instance = parse_host(bytes, file)?;
-    let planned = plan_instance(&instance, unavailable, settings, clock);
+    let unavailable = unavailable.union(&instance.withheld());
+    let planned = plan_instance(&instance, &unavailable, settings, clock);
     let (_, report) = planned.map_err(|source| HostPlanError::Placement {
         file: file.escape_debug().to_string(),
         source,

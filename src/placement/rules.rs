@@ -8,7 +8,8 @@
 //! | `numa_pin` | all threads of `containers` are on `node` |
 //! | `whole_cores` | nobody else runs on a core of `containers`, and each has at most one core that is not wholly its own |
 //!
-//! `containers` and `others` are globs on ids; a rule that names a pooled
+//! `containers` and `others` are globs on ids, or on a label
+//! (`label:app=web*`); a rule that names a pooled
 //! container holds for the pool. On an over-full host, containers that share
 //! threads are outside the rules.
 //!
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pool::POOL;
 use super::problem::{L3, NUMA, Owners, Problem};
-use super::types::{Instance, Kind};
+use super::types::{ContainerSpec, Instance, Kind};
 use crate::cgroup::Glob;
 
 /// Which rule.
@@ -61,7 +62,7 @@ pub enum RuleLevel {
 pub struct Constraint {
     /// Which rule.
     pub kind: RuleKind,
-    /// Glob on ids.
+    /// Glob on ids, or `label:KEY=GLOB`.
     pub containers: String,
     /// Anti-affinity: glob on the others, or `*`.
     #[serde(default)]
@@ -139,10 +140,10 @@ impl Constraint {
                 ];
                 globs.into_iter().find_map(|(key, text)| {
                     let text = text?;
-                    let expected = "a glob on container ids, as web/* or **";
-                    Glob::new(text)
-                        .err()
-                        .map(|_| (key, format!("\"{text}\""), expected))
+                    let expected =
+                        "a glob on container ids, as web/* or **, or on a label, as label:app=web*";
+                    let is_wrong = Selector::new(text).is_none();
+                    is_wrong.then(|| (key, format!("\"{text}\""), expected))
                 })
             })
     }
@@ -195,6 +196,35 @@ pub(super) fn softness(index: usize, rule: &Constraint) -> (i32, u8, Reverse<usi
     (rule.priority, kind, Reverse(index))
 }
 
+/// Who is meant: a glob on ids, or `label:KEY=GLOB`.
+struct Selector<'a> {
+    label: Option<&'a str>,
+    glob: Glob,
+}
+
+impl<'a> Selector<'a> {
+    /// None where the text is neither.
+    fn new(text: &'a str) -> Option<Self> {
+        let (label, pattern) = match text.strip_prefix("label:") {
+            Some(label) => {
+                let (key, pattern) = label.split_once('=')?;
+                (Some(key), pattern)
+            }
+            None => (None, text),
+        };
+        let glob = Glob::new(pattern).ok()?;
+        Some(Self { label, glob })
+    }
+
+    fn matches(&self, container: &ContainerSpec) -> bool {
+        let text = match self.label {
+            Some(label) => container.labels.get(label),
+            None => Some(&container.id),
+        };
+        text.is_some_and(|text| self.glob.matches(text.as_bytes()))
+    }
+}
+
 /// Replaces ids of pooled containers by what stands for them: the rules of an
 /// instance in the terms of its normal form.
 #[must_use]
@@ -204,9 +234,9 @@ pub(super) fn resolve(instance: &Instance) -> Vec<Resolved> {
         .iter()
         .map(|rule| {
             let glob = |text: &str| {
-                let glob = Glob::new(text).ok();
-                let matches = |id: &str| glob.as_ref().is_some_and(|g| g.matches(id.as_bytes()));
-                let named = instance.containers.iter().filter(|c| matches(&c.id));
+                let selector = Selector::new(text);
+                let matches = |c: &ContainerSpec| selector.as_ref().is_some_and(|s| s.matches(c));
+                let named = instance.containers.iter().filter(|c| matches(c));
                 let ids = named.map(|c| match c.kind {
                     Kind::Pooled => POOL.to_owned(),
                     Kind::Static | Kind::Burst => c.id.clone(),

@@ -2,6 +2,7 @@
 
 use super::types::{ContainerSpec, Instance, Weights};
 use crate::cpuset::CpuId;
+use crate::placement::types::System;
 use crate::topology::{Cpu, Topology};
 
 /// A host of `sockets` x `l3s` x `cores` x `smt`, every socket one NUMA node;
@@ -39,5 +40,6 @@ pub(crate) fn flat_host(threads: u32, containers: Vec<ContainerSpec>) -> Instanc
         topology: topology(1, 1, threads, 1),
         containers,
         constraints: Vec::new(),
+        system: System::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! Hand-worked cases and properties of the whole round.
 
+use crate::placement::types::System;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ fn host(topology: crate::topology::Topology, containers: Vec<ContainerSpec>) -> 
         topology,
         containers,
         constraints: Vec::new(),
+        system: System::default(),
     }
 }
 

@@ -149,6 +149,9 @@ pub struct ContainerSpec {
     /// Larger keeps its exclusivity longer on an over-full host.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
+    /// What rules may choose it by, beside its id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl ContainerSpec {
@@ -165,6 +168,7 @@ impl ContainerSpec {
             home: None,
             request_mcpu: None,
             priority: 0,
+            labels: BTreeMap::new(),
         }
     }
 }
@@ -200,6 +204,50 @@ pub struct Instance {
     /// What a placement must keep.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<Constraint>,
+    /// CPUs that the host's own work runs on.
+    #[serde(default, skip_serializing_if = "System::is_none")]
+    pub system: System,
+}
+
+/// The host's own work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Where it runs.
+    pub cpus: CpuSet,
+    /// How busy it keeps each of these, milli-CPU. None: containers never get
+    /// them; else they may, and what is lost there is charged.
+    #[serde(default)]
+    pub usage_mcpu: Option<u32>,
+}
+
+impl System {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.cpus.is_empty()
+    }
+
+    /// The CPUs that containers never get.
+    #[must_use]
+    pub fn reserved(&self) -> CpuSet {
+        match self.usage_mcpu {
+            None => self.cpus.clone(),
+            Some(_) => CpuSet::new(),
+        }
+    }
+}
+
+impl Instance {
+    /// Online CPUs that containers never get: those of the host's own work,
+    /// unless they are counted with a usage, and those isolated at boot.
+    #[must_use]
+    pub fn withheld(&self) -> CpuSet {
+        let isolated = self.topology.cpus.iter().filter(|cpu| cpu.isolated);
+        let isolated: CpuSet = isolated.map(|cpu| cpu.id).collect();
+        let all = isolated.union(&self.system.reserved());
+        all.intersection(&self.topology.online())
+    }
 }
 
 /// Base threads by container id.

@@ -48,7 +48,7 @@ fn example_config_shows_every_key() {
         "seed",
     ];
     assert_eq!(keys("solve"), solve);
-    assert_eq!(keys("host"), ["system_cpus"]);
+    assert_eq!(keys("host"), ["system_cpus", "system_usage"]);
     let weights = [
         "away",
         "balance",

@@ -6,7 +6,7 @@ use super::super::state::{Decision, Event, Managed, Settings, State};
 use crate::cgroup::Version;
 use crate::cgroup::journal::JournalState;
 use crate::cpuset::CpuSet;
-use crate::placement::{SolveSettings, Weights};
+use crate::placement::{SolveSettings, System, Weights};
 use crate::topology::Topology;
 
 #[derive(Deserialize)]
@@ -46,7 +46,10 @@ impl From<Round> for super::Round {
                 topology: state.topology,
                 settings: Settings {
                     solve: settings.solve,
-                    system_cpus: settings.system_cpus,
+                    system: System {
+                        cpus: settings.system_cpus,
+                        usage_mcpu: None,
+                    },
                     weights: settings.weights,
                     constraints: Vec::new(),
                 },

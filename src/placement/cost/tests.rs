@@ -1,5 +1,6 @@
 use super::*;
 use crate::cpuset::{CpuId, CpuSet};
+use crate::placement::types::System;
 use crate::placement::types::{ContainerSpec, Instance, Kind, Weights};
 use crate::topology::{Cpu, Topology};
 
@@ -36,6 +37,7 @@ fn container(id: &str, cpus: u32, rho: i64, previous: Option<&[u32]>) -> Contain
         home: None,
         request_mcpu: None,
         priority: 0,
+        labels: std::collections::BTreeMap::new(),
     }
 }
 
@@ -45,6 +47,7 @@ fn problem(topology: Topology, containers: Vec<ContainerSpec>) -> Problem {
         topology,
         containers,
         constraints: Vec::new(),
+        system: System::default(),
     };
     Problem::new(&instance, &CpuSet::new()).unwrap()
 }
@@ -131,4 +134,41 @@ fn slow_cores_and_home() {
     let parts = cost(&p, &[N, A, N]);
     assert_eq!((parts.slow, parts.away), (350 * 300, 0));
     assert_eq!(cost(&p, &[N, N, A]).slow, 667 * 300);
+}
+
+/// The host's own work keeps each thread of core 0 busy 40 % of the time. A
+/// container (500 milli-CPU a thread) there loses 400 per mille to it on its
+/// thread and 300 x 400 / 1000 = 120 to the sibling: (400 + 120) x 500.
+#[test]
+fn system_cpus_count_with_their_usage() {
+    use crate::placement::testing::{container, topology};
+    let mut instance = Instance {
+        weights: Weights::default(),
+        topology: topology(1, 1, 2, 2),
+        containers: vec![container("a", 1, 0.5)],
+        constraints: Vec::new(),
+        system: System {
+            cpus: CpuSet::parse_list("0,2").unwrap(),
+            usage_mcpu: Some(400),
+        },
+    };
+    let cost = |instance: &Instance, cpu: u32| {
+        let set: CpuSet = [CpuId(cpu)].into_iter().collect();
+        placement_cost(instance, &[("a".to_owned(), set)].into()).unwrap()
+    };
+    assert_eq!(
+        (cost(&instance, 0).smt, cost(&instance, 1).smt),
+        (260_000, 0)
+    );
+    assert_eq!(cost(&instance, 0).total(), 260_000);
+    assert!(instance.withheld().is_empty());
+    // Only the sibling of CPU 2: 120 x 500.
+    instance.system.cpus = CpuSet::parse_list("2").unwrap();
+    assert_eq!(cost(&instance, 0).total(), 60_000);
+    // Without a usage containers never get them.
+    instance.system.usage_mcpu = None;
+    assert_eq!(cost(&instance, 0).total(), 0);
+    assert_eq!(instance.withheld().to_string(), "2");
+    instance.topology.cpus[1].isolated = true;
+    assert_eq!(instance.withheld().to_string(), "1-2");
 }

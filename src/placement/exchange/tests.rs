@@ -1,6 +1,7 @@
 use super::*;
 use crate::placement::random::{Random, Shape, assignment, instance};
 use crate::placement::testing::{container, topology};
+use crate::placement::types::System;
 use crate::placement::types::Weights;
 
 /// Cores 0 and 1 (CPUs 0, 2 and 1, 3) in one L3; a wants two threads, b one.
@@ -10,6 +11,7 @@ fn exchange(kind: ModelKind) -> Exchange {
         topology: topology(1, 1, 2, 2),
         containers: vec![container("a", 2, 2.0), container("b", 1, 0.5)],
         constraints: Vec::new(),
+        system: System::default(),
     };
     Exchange::new(&instance, &CpuSet::new(), kind).unwrap()
 }
@@ -113,6 +115,7 @@ fn models_that_cannot_be_are_refused() {
         topology: topology(1, 1, 2, 4),
         containers: vec![container("a", 2, 2.0)],
         constraints: Vec::new(),
+        system: System::default(),
     };
     let new = |instance: &Instance, kind| Exchange::new(instance, &CpuSet::new(), kind);
     let error = new(&wide, ModelKind::Aggregated).unwrap_err();

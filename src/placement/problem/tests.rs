@@ -1,5 +1,6 @@
 use super::*;
 use crate::placement::types::Kind;
+use crate::placement::types::System;
 use crate::topology::{Cpu, Topology};
 
 fn cpu(id: u32, core: u32, l3: u32, numa: u32) -> Cpu {
@@ -27,6 +28,7 @@ fn spec(id: &str, cpus: u32, use_p95: f64) -> ContainerSpec {
         home: None,
         request_mcpu: None,
         priority: 0,
+        labels: BTreeMap::new(),
     }
 }
 
@@ -42,6 +44,7 @@ fn instance() -> Instance {
         ]),
         containers: vec![spec("a", 2, 1.0), spec("b", 1, 0.25)],
         constraints: Vec::new(),
+        system: System::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::placement::place::{Placed, place};
 use crate::placement::random::{Random, Shape, assignment, instance};
 use crate::placement::state::State;
 use crate::placement::testing::{container, topology};
-use crate::placement::types::{ContainerSpec, SolveSettings, Status, Weights};
+use crate::placement::types::{ContainerSpec, SolveSettings, Status, System, Weights};
 
 fn rule(kind: RuleKind, containers: &str) -> Constraint {
     Constraint {
@@ -68,6 +68,7 @@ fn host(containers: Vec<ContainerSpec>, constraints: Vec<Constraint>) -> Instanc
         topology: topology(2, 1, 2, 2),
         containers,
         constraints,
+        system: System::default(),
     }
 }
 
@@ -182,6 +183,27 @@ fn a_pooled_container_binds_the_pool() {
     let placed = solve(&instance);
     let pool = &placed.answer.placement[POOL];
     assert!(pool.iter().all(|c| c.0 % 4 >= 2), "{pool}");
+}
+
+#[test]
+fn labels_choose_like_ids() {
+    let labelled = |id: &str, app: &str| ContainerSpec {
+        labels: [("app".to_owned(), app.to_owned())].into(),
+        ..container(id, 1, 1.0)
+    };
+    let containers = vec![
+        labelled("a", "shop/web"),
+        labelled("b", "shop/db"),
+        container("c", 1, 1.0),
+    ];
+    let placed = solve(&host(
+        containers,
+        vec![pin("label:app=shop/*", 1), pin("c", 0)],
+    ));
+    let nodes = |id: &str| cores(&placed, id)[0] / 2;
+    assert_eq!([nodes("a"), nodes("b"), nodes("c")], [1, 1, 0]);
+    let wrong = pin("label:app", 1).fault().unwrap();
+    assert_eq!((wrong.0, wrong.1.as_str()), ("containers", "\"label:app\""));
 }
 
 #[test]
@@ -400,7 +422,19 @@ fn plans_under_rules_are_those_of_enumeration() {
     };
     let mut relaxed = 0;
     for seed in 0..1000 {
-        let instance = with_rules(&mut Random(seed), shape);
+        let mut random = Random(seed);
+        let mut instance = with_rules(&mut random, shape);
+        if random.chance(30) {
+            let core = Some(u32::try_from(random.below(3)).unwrap());
+            let cpus = instance.topology.cpus.iter();
+            instance.system = System {
+                cpus: cpus
+                    .filter(|cpu| cpu.core == core)
+                    .map(|cpu| cpu.id)
+                    .collect(),
+                usage_mcpu: Some(u32::try_from(random.below(1001)).unwrap()),
+            };
+        }
         let placed = solve(&instance);
         check_plan(
             &instance,

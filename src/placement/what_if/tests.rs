@@ -1,6 +1,7 @@
 use super::*;
 use crate::cpuset::CpuId;
 use crate::placement::testing::{container, topology};
+use crate::placement::types::System;
 
 fn host() -> Instance {
     let had = |id: &str, cpus: &[u32]| ContainerSpec {
@@ -13,6 +14,7 @@ fn host() -> Instance {
         topology: topology(2, 1, 4, 2),
         containers: vec![had("a", &[0, 8]), had("b", &[1, 2])],
         constraints: Vec::new(),
+        system: System::default(),
     }
 }
 
