@@ -11,6 +11,7 @@
 
 use super::cut::Cut;
 use crate::mip::Mip;
+use crate::technique::Technique;
 use crate::work::Budget;
 
 /// Weight of the parallelism to the objective.
@@ -22,7 +23,8 @@ const INTEGER_WEIGHT: f64 = 0.1;
 /// Share of the best score from which on a cut is good.
 const GOOD: f64 = 0.9;
 
-/// Largest parallelism to a chosen cut: for good cuts, for others.
+/// Largest parallelism to a chosen cut: for good cuts and cuts of products, for
+/// others.
 const GOOD_PARALLELISM: f64 = 0.8;
 /// See [`GOOD_PARALLELISM`].
 const PARALLELISM: f64 = 0.4;
@@ -71,7 +73,10 @@ pub(crate) fn select(
         if chosen.len() >= limit || budget.is_over() {
             break;
         }
-        let most = if score >= GOOD * best {
+        // Cuts of products share most columns with each other, as the rows of a
+        // formulation do, and are needed all the same.
+        let is_product = cut.source == Technique::ProductCuts;
+        let most = if is_product || score >= GOOD * best {
             GOOD_PARALLELISM
         } else {
             PARALLELISM

@@ -37,6 +37,8 @@ pub(crate) struct Relaxation<'a> {
     pub(crate) cliques: &'a Cliques,
     pub(crate) variable_bounds: &'a VariableBounds,
     pub(crate) is_root: bool,
+    /// The solution's mean over symmetric ones, if there are any.
+    pub(crate) mean: Option<&'a [f64]>,
     /// A feasible point (an incumbent, in tests a known optimum): cuts that it
     /// violates are dropped, unless it is outside `lower` and `upper`.
     pub(crate) known: Option<&'a [f64]>,
@@ -147,6 +149,9 @@ impl Separation {
             if allowance > 0 {
                 let limit = budget.ticks() + allowance;
                 found.extend(self.run(position, relaxation, limit, budget));
+                if ORDER[position][0] == Technique::ProductCuts {
+                    found.extend(self.products_at_mean(relaxation, limit, budget));
+                }
             }
         }
         // A point outside the bounds that the cuts rely on says nothing.
@@ -279,6 +284,59 @@ impl Separation {
         } else {
             first.idle = 0;
         }
+        found
+    }
+
+    /// Product cuts that the mean of symmetric solutions violates. It is as good
+    /// as the solution, so that no bound is gained before it is cut off; and
+    /// what is found for one column is found for all symmetric ones, while a
+    /// single solution moves on to the ones that have no cut yet.
+    fn products_at_mean(
+        &mut self,
+        relaxation: &Relaxation<'_>,
+        limit: u64,
+        budget: &mut Budget,
+    ) -> Vec<Cut> {
+        let (Some(mean), Some(products)) = (relaxation.mean, &self.products) else {
+            return Vec::new();
+        };
+        let before = budget.ticks();
+        let lp = &*relaxation.lp;
+        let dot = |i: usize| {
+            let (columns, values) = lp.row(i);
+            let terms = columns.iter().zip(values);
+            terms.map(|(&j, &a)| a * mean[j as usize]).sum::<f64>()
+        };
+        let activity: Vec<f64> = (0..lp.rows()).map(dot).collect();
+        let frame = Frame::new(
+            relaxation.mip,
+            Source {
+                rows: lp,
+                row_lower: lp.row_lower(),
+                row_upper: lp.row_upper(),
+                duals: lp.duals(),
+                x: mean,
+                activity: &activity,
+            },
+            relaxation.lower,
+            relaxation.upper,
+            relaxation.variable_bounds,
+        );
+        budget.spend_entries(2 * relaxation.mip.by_row.nonzeros());
+        let mut pass = Pass {
+            frame: &frame,
+            scratch: &mut self.scratch,
+            budget,
+            techniques: self.techniques,
+            limit,
+            is_local: relaxation.is_local,
+            found: Vec::new(),
+        };
+        product::separate(&mut pass, products);
+        let found = pass.found;
+        let counter = &mut self.counters[Technique::ProductCuts as usize];
+        counter.found += found.len() as u64;
+        counter.ticks += budget.ticks() - before;
         found
     }
 

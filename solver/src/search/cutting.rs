@@ -127,6 +127,11 @@ impl Tree<'_> {
         is_root: bool,
         budget: &mut Budget,
     ) -> Result<Vec<Cut>, Ending> {
+        let mean = if is_root {
+            self.orbit_mean(budget)
+        } else {
+            None
+        };
         let cuts = self.separation.round(
             &mut Relaxation {
                 mip: &self.mip,
@@ -137,6 +142,7 @@ impl Tree<'_> {
                 cliques: &self.cliques,
                 variable_bounds: &self.variable_bounds,
                 is_root,
+                mean: mean.as_deref(),
                 known: self.incumbent.as_ref().map(|(x, _)| x.as_slice()),
             },
             budget,

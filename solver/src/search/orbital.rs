@@ -40,6 +40,8 @@
 //! - No other technique chooses among symmetric points in the tree. Which of
 //!   them heuristics find does not matter.
 //!
+//! The mean of a solution over the group is used to separate at the root.
+//!
 //! A known optimal point (debug solution) may be cut off like any other; it is
 //! checked at the root only.
 //!
@@ -119,6 +121,23 @@ impl Tree<'_> {
         self.domain.pop_to(0);
         self.stack.clear();
         self.share_bounds(budget)
+    }
+
+    /// The mean of the relaxation's point over all that symmetries of the
+    /// problem make of it.
+    pub(super) fn orbit_mean(&self, budget: &mut Budget) -> Option<Vec<f64>> {
+        let orbital = self.orbital.as_ref()?;
+        let mut mean = self.x.clone();
+        budget.spend_entries(mean.len() + orbital.orbits.columns());
+        for orbit in orbital.orbits.iter() {
+            let sum: f64 = orbit.iter().map(|&j| self.x[j as usize]).sum();
+            #[expect(clippy::cast_precision_loss, reason = "a mean")]
+            let value = sum / orbit.len() as f64;
+            for &j in orbit {
+                mean[j as usize] = value;
+            }
+        }
+        Some(mean)
     }
 
     /// Lets symmetric columns share bounds, and propagates; false if nothing is

@@ -105,6 +105,9 @@ impl Tree<'_> {
         self.prove_root();
         self.offer_integral();
         self.commit(budget)?;
+        if !self.fractional.is_empty() && !self.detect_symmetry(budget) {
+            return self.close(budget);
+        }
         if !self.separate(budget)? {
             return self.close(budget);
         }
@@ -113,9 +116,6 @@ impl Tree<'_> {
             if self.tighten_root(budget)? == Tightened::Empty {
                 return self.close(budget);
             }
-        }
-        if !self.detect_symmetry(budget) {
-            return self.close(budget);
         }
         if self.is_restart_due(integers, RESTART_SHARE) {
             let fixed = self.newly_fixed(integers) as u64;
