@@ -141,7 +141,7 @@ impl Separation {
         let pooled = found.len();
         let nonzeros = mip.by_row.nonzeros() + mip.columns() + mip.rows();
         let share: usize = if relaxation.is_root { 1 } else { 8 };
-        for position in 0..ORDER.len() {
+        for (position, techniques) in ORDER.iter().enumerate() {
             if budget.is_over() {
                 return Vec::new();
             }
@@ -149,7 +149,7 @@ impl Separation {
             if allowance > 0 {
                 let limit = budget.ticks() + allowance;
                 found.extend(self.run(position, relaxation, limit, budget));
-                if ORDER[position][0] == Technique::ProductCuts {
+                if techniques[0] == Technique::ProductCuts {
                     found.extend(self.products_at_mean(relaxation, limit, budget));
                 }
             }
