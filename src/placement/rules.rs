@@ -437,78 +437,131 @@ impl Rules {
         if self.is_empty() {
             return 0;
         }
-        let owner = |thread: usize| owners[thread].map(|k| k as usize);
-        let mut broken = 0;
-        if !self.core_apart.is_empty() {
-            for core in &problem.cores {
-                for (place, &t) in core.iter().enumerate() {
-                    let Some(a) = owner(t) else { continue };
-                    let others = core[place + 1..].iter().filter_map(|&u| owner(u));
-                    let met = others.filter(|&b| self.core_apart[a][b]).count();
-                    broken += met as i64;
+        let containers = problem.containers.len();
+        let counts = [L3, NUMA].map(|level| {
+            let groups = problem.levels[level].groups.len();
+            let mut counts = vec![0i64; groups * containers];
+            for (thread, owner) in problem.threads.iter().zip(owners) {
+                if let Some(k) = owner {
+                    counts[thread.group[level] * containers + *k as usize] += 1;
                 }
             }
-        }
+            counts
+        });
+        let now = |level: usize, group: usize, k: usize| counts[level][group * containers + k];
+        let cores = 0..problem.cores.len();
+        let mut broken: i64 = cores.map(|c| self.on_core(problem, owners, c)).sum();
         for level in [L3, NUMA] {
-            let rules = (
-                &self.apart[level],
-                &self.alone[level],
-                &self.together[level],
-            );
-            if rules.0.is_empty() && rules.1.is_empty() && rules.2.is_empty() {
-                continue;
-            }
-            let containers = problem.containers.len();
-            for group in &problem.levels[level].groups {
-                let mut now = vec![0i64; containers];
-                let mut all = 0;
-                for k in group.threads.iter().filter_map(|&t| owner(t)) {
-                    now[k] += 1;
-                    all += 1;
-                }
-                broken += rules
-                    .0
-                    .iter()
-                    .map(|&(a, b)| now[a].min(now[b]))
-                    .sum::<i64>();
-                broken += rules
-                    .1
-                    .iter()
-                    .map(|&a| now[a].min(all - now[a]))
-                    .sum::<i64>();
-                let one = rules
-                    .2
-                    .iter()
-                    .filter(|&&(a, b)| (now[a] > 0) != (now[b] > 0));
-                broken += one.count() as i64;
-            }
-        }
-        for (k, here) in &self.pinned {
-            let threads = problem.threads.iter().zip(owners);
-            let off = threads
-                .filter(|(t, o)| o.is_some_and(|o| o as usize == *k) && !here[t.group[NUMA]]);
-            broken += off.count() as i64;
-        }
-        for &(k, most) in &self.socket_cores {
-            let mut cores = vec![0; problem.sockets];
-            for core in &problem.cores {
-                if core.iter().any(|&t| owner(t) == Some(k)) {
-                    cores[problem.threads[core[0]].socket] += 1;
-                }
-            }
-            broken += cores
-                .iter()
-                .map(|&n: &usize| n.saturating_sub(most) as i64)
+            let groups = 0..problem.levels[level].groups.len();
+            broken += groups
+                .map(|g| self.in_group(containers, level, &|k| now(level, g, k)))
                 .sum::<i64>();
         }
-        for &k in &self.whole {
-            let partly = problem.cores.iter().filter(|core| {
-                let own = core.iter().filter(|&&t| owner(t) == Some(k)).count();
-                own > 0 && own < core.len()
-            });
-            broken += (partly.count() as i64 - 1).max(0);
-        }
+        broken += (0..owners.len())
+            .map(|t| self.off_node(problem, owners, t))
+            .sum::<i64>();
         broken
+            + (0..containers)
+                .map(|k| self.by_cores(problem, owners, k))
+                .sum::<i64>()
+    }
+
+    /// The part of [`Rules::broken`] that depends on these threads, one or two,
+    /// and these containers: who owns the threads before or after a change.
+    pub(super) fn broken_near(
+        &self,
+        problem: &Problem,
+        owners: &Owners,
+        threads: [usize; 2],
+        of: [Option<u32>; 2],
+        now: &dyn Fn(usize, usize, usize) -> i64,
+    ) -> i64 {
+        let [a, b] = threads.map(|t| &problem.threads[t]);
+        let containers = problem.containers.len();
+        let mut broken = self.on_core(problem, owners, a.core);
+        if b.core != a.core {
+            broken += self.on_core(problem, owners, b.core);
+        }
+        for level in [L3, NUMA] {
+            let mut group =
+                |g: usize| broken += self.in_group(containers, level, &|k| now(level, g, k));
+            group(a.group[level]);
+            if b.group[level] != a.group[level] {
+                group(b.group[level]);
+            }
+        }
+        broken += self.off_node(problem, owners, threads[0]);
+        if threads[1] != threads[0] {
+            broken += self.off_node(problem, owners, threads[1]);
+        }
+        let of = [of[0], of[1].filter(|_| of[1] != of[0])];
+        let of = of.iter().flatten().map(|&k| k as usize);
+        broken + of.map(|k| self.by_cores(problem, owners, k)).sum::<i64>()
+    }
+
+    /// Pairs on a core that may not be there.
+    fn on_core(&self, problem: &Problem, owners: &Owners, core: usize) -> i64 {
+        if self.core_apart.is_empty() {
+            return 0;
+        }
+        let core = &problem.cores[core];
+        let mut met = 0;
+        for (place, &t) in core.iter().enumerate() {
+            let Some(a) = owners[t] else { continue };
+            let others = core[place + 1..].iter().filter_map(|&u| owners[u]);
+            met += others
+                .filter(|&b| self.core_apart[a as usize][b as usize])
+                .count();
+        }
+        met as i64
+    }
+
+    /// What is broken in a group where `now` says who has how many threads.
+    fn in_group(&self, containers: usize, level: usize, now: &dyn Fn(usize) -> i64) -> i64 {
+        let apart = self.apart[level].iter();
+        let mut broken: i64 = apart.map(|&(a, b)| now(a).min(now(b))).sum();
+        if !self.alone[level].is_empty() {
+            let all: i64 = (0..containers).map(now).sum();
+            let alone = self.alone[level].iter();
+            broken += alone.map(|&a| now(a).min(all - now(a))).sum::<i64>();
+        }
+        let together = self.together[level].iter();
+        let one = together.filter(|&&(a, b)| (now(a) > 0) != (now(b) > 0));
+        broken + one.count() as i64
+    }
+
+    /// Pins that the owner of `thread` breaks there.
+    fn off_node(&self, problem: &Problem, owners: &Owners, thread: usize) -> i64 {
+        let node = problem.threads[thread].group[NUMA];
+        let Some(k) = owners[thread] else { return 0 };
+        let pins = self.pinned.iter();
+        pins.filter(|(of, here)| *of == k as usize && !here[node])
+            .count() as i64
+    }
+
+    /// Cores of `k` too many on a socket, or too many that are not whole.
+    fn by_cores(&self, problem: &Problem, owners: &Owners, k: usize) -> i64 {
+        let most = self.socket_cores.iter().find(|s| s.0 == k).map(|s| s.1);
+        let is_whole = self.whole.binary_search(&k).is_ok();
+        if most.is_none() && !is_whole {
+            return 0;
+        }
+        let mut cores = vec![0usize; problem.sockets];
+        let mut partly = 0;
+        for core in &problem.cores {
+            let own = core
+                .iter()
+                .filter(|&&t| owners[t].is_some_and(|o| o as usize == k));
+            let own = own.count();
+            if own > 0 {
+                cores[problem.threads[core[0]].socket] += 1;
+                partly += i64::from(own < core.len());
+            }
+        }
+        let over =
+            |most: usize| -> i64 { cores.iter().map(|n| n.saturating_sub(most) as i64).sum() };
+        let not_whole = if is_whole { (partly - 1).max(0) } else { 0 };
+        most.map_or(0, over) + not_whole
     }
 }
 

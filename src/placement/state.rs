@@ -82,13 +82,19 @@ impl<'a> State<'a> {
         self.cost + self.penalty
     }
 
-    /// From scratch: only problems with rules pay for it.
-    fn look_at_rules(&mut self) {
-        if self.has_rules {
-            let rules = &self.problem.rules;
-            let broken = rules.broken(self.problem, &self.owners);
-            self.penalty = rules.price.saturating_mul(broken);
+    /// What is broken at these threads by these owners, priced.
+    fn penalty_near(&self, threads: [usize; 2], of: [Option<u32>; 2]) -> i64 {
+        if !self.has_rules {
+            return 0;
         }
+        let problem = self.problem;
+        let now = |level: usize, group: usize, k: usize| {
+            let groups = problem.levels[level].groups.len();
+            i64::from(self.count[level][k * groups + group].now)
+        };
+        let rules = &problem.rules;
+        let broken = rules.broken_near(problem, &self.owners, threads, of, &now);
+        rules.price.saturating_mul(broken)
     }
 
     pub(super) fn owners(&self) -> &Owners {
@@ -111,6 +117,7 @@ impl<'a> State<'a> {
             return;
         }
         let core = self.problem.threads[thread].core;
+        self.penalty -= self.penalty_near([thread; 2], [old, owner]);
         self.cost -= self.smt(core);
         if let Some(k) = old {
             self.cost -= self.thread_cost(thread, k);
@@ -122,7 +129,7 @@ impl<'a> State<'a> {
             self.enter(thread, k);
         }
         self.cost += self.smt(core);
-        self.look_at_rules();
+        self.penalty += self.penalty_near([thread; 2], [old, owner]);
     }
 
     /// Exchanges the owners of two threads.
@@ -131,6 +138,7 @@ impl<'a> State<'a> {
         if x == y {
             return;
         }
+        self.penalty -= self.penalty_near([a, b], [x, y]);
         let threads = &self.problem.threads;
         let (first, second) = (threads[a].core, threads[b].core);
         // Inside a group of each level the groups' numbers stay as they are.
@@ -160,7 +168,7 @@ impl<'a> State<'a> {
         if second != first {
             self.cost += self.smt(second);
         }
-        self.look_at_rules();
+        self.penalty += self.penalty_near([a, b], [x, y]);
     }
 
     /// What a thread costs `k`, whoever sits beside it: slow core, away from
