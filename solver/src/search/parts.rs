@@ -35,6 +35,7 @@
 //! solve small parts ahead, here all take turns.
 
 use super::{Carry, Ending, Lattice, Listener, Progress, SearchParams, search, settled};
+use crate::heuristics::{feasibility_jump, jump_ticks};
 use crate::mip::Mip;
 use crate::structure::components::{Component, components};
 use crate::tally::Effort;
@@ -116,7 +117,15 @@ pub(super) fn search_parts(
         listener,
     };
     whole.start();
-    let ending = whole.run(budget);
+    let ending = if whole.jump(budget) {
+        whole.run(budget)
+    } else {
+        Some(if budget.is_over() {
+            Ending::Stopped
+        } else {
+            Ending::Limit
+        })
+    };
     if ending.is_none()
         && let Some(point) = whole.point()
     {
@@ -132,14 +141,43 @@ impl Whole<'_> {
             if start.len() != self.mip.columns() {
                 continue;
             }
-            for (part, known) in self.parts.iter().zip(&mut self.known) {
-                let x = part.part_of(start);
-                if part.mip.is_feasible(&x) {
-                    known.take(part.mip.objective(&x), &x);
-                }
-            }
+            take_parts(self.parts, &mut self.known, start);
         }
         self.offer_point("start");
+    }
+
+    /// Feasibility jump on the whole, so that there is a point before each part
+    /// had its turn; false if the search is over.
+    fn jump(&mut self, budget: &mut Budget) -> bool {
+        if self.carry.best.is_some()
+            || self.carry.restarts > 0
+            || !self.params.techniques.has(Technique::FeasibilityJump)
+        {
+            return true;
+        }
+        let before = budget.ticks();
+        let (cutoff, seed) = (self.params.cutoff, self.params.seed);
+        let point = feasibility_jump(self.mip, cutoff, seed, jump_ticks(self.mip), budget);
+        if budget.is_over() {
+            return false;
+        }
+        if let Some(point) = &point {
+            take_parts(self.parts, &mut self.known, point);
+            self.offer_point(Technique::FeasibilityJump.name());
+        }
+        let effort = Effort {
+            calls: 1,
+            found: u64::from(point.is_some()),
+            used: u64::from(self.carry.best.is_some()),
+            ticks: budget.ticks() - before,
+        };
+        let progress = &mut self.carry.progress;
+        progress.tally.add(Technique::FeasibilityJump, "", effort);
+        if self.carry.best.is_none() {
+            return true;
+        }
+        progress.steps += 1;
+        self.listener.step(progress)
     }
 
     /// Turns until all is solved.
@@ -281,6 +319,16 @@ impl Whole<'_> {
         {
             let best = self.carry.best.unwrap_or(f64::INFINITY);
             self.carry.best = Some(best.min(objective));
+        }
+    }
+}
+
+/// Takes the parts of a point of the whole that are feasible.
+fn take_parts(parts: &[Component], known: &mut [Known], point: &[f64]) {
+    for (part, known) in parts.iter().zip(known) {
+        let x = part.part_of(point);
+        if part.mip.is_feasible(&x) {
+            known.take(part.mip.objective(&x), &x);
         }
     }
 }
