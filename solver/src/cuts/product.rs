@@ -137,6 +137,11 @@ impl Products {
         this
     }
 
+    /// Whether there is nothing to separate.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.families.is_empty()
+    }
+
     /// Adds the products that a row states: with each literal as the a, if the
     /// others are of one clique.
     fn add(

@@ -222,6 +222,10 @@ impl Separation {
         limit: u64,
         budget: &mut Budget,
     ) -> Vec<Cut> {
+        let is_product = ORDER[position][0] == Technique::ProductCuts;
+        if is_product && self.products.as_ref().is_some_and(Products::is_empty) {
+            return Vec::new();
+        }
         let before = budget.ticks();
         let weights = if ORDER[position][0] == Technique::Gomory {
             tableau(relaxation, limit, budget)
