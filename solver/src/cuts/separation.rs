@@ -44,6 +44,26 @@ pub(crate) struct Relaxation<'a> {
     pub(crate) known: Option<&'a [f64]>,
 }
 
+/// The rows of the relaxation as separators see them at the point `x`, where
+/// they have these activities.
+fn frame_at<'a>(relaxation: &'a Relaxation<'_>, x: &'a [f64], activity: &'a [f64]) -> Frame<'a> {
+    let lp = &*relaxation.lp;
+    Frame::new(
+        relaxation.mip,
+        Source {
+            rows: lp,
+            row_lower: lp.row_lower(),
+            row_upper: lp.row_upper(),
+            duals: lp.duals(),
+            x,
+            activity,
+        },
+        relaxation.lower,
+        relaxation.upper,
+        relaxation.variable_bounds,
+    )
+}
+
 /// What a technique has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counter {
@@ -233,20 +253,7 @@ impl Separation {
             Vec::new()
         };
         let lp = &*relaxation.lp;
-        let frame = Frame::new(
-            relaxation.mip,
-            Source {
-                rows: lp,
-                row_lower: lp.row_lower(),
-                row_upper: lp.row_upper(),
-                duals: lp.duals(),
-                x: lp.x(),
-                activity: lp.activity(),
-            },
-            relaxation.lower,
-            relaxation.upper,
-            relaxation.variable_bounds,
-        );
+        let frame = frame_at(relaxation, lp.x(), lp.activity());
         budget.spend_entries(relaxation.mip.by_row.nonzeros());
         self.scratch.resize(frame.variables());
         let mut pass = Pass {
@@ -312,20 +319,7 @@ impl Separation {
             terms.map(|(&j, &a)| a * mean[j as usize]).sum::<f64>()
         };
         let activity: Vec<f64> = (0..lp.rows()).map(dot).collect();
-        let frame = Frame::new(
-            relaxation.mip,
-            Source {
-                rows: lp,
-                row_lower: lp.row_lower(),
-                row_upper: lp.row_upper(),
-                duals: lp.duals(),
-                x: mean,
-                activity: &activity,
-            },
-            relaxation.lower,
-            relaxation.upper,
-            relaxation.variable_bounds,
-        );
+        let frame = frame_at(relaxation, mean, &activity);
         budget.spend_entries(2 * relaxation.mip.by_row.nonzeros());
         let mut pass = Pass {
             frame: &frame,

@@ -68,5 +68,3 @@ pub(crate) struct Node {
     pub(crate) basis: Option<Arc<NodeBasis>>,
     pub(crate) origin: Option<Origin>,
 }
-
-impl Node {}
