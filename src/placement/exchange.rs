@@ -19,7 +19,6 @@ use super::counts::CellCounts;
 use super::naive::Naive;
 use super::place::{PlacementError, pose};
 use super::problem::{LEVEL_NAMES, Problem};
-use super::rebuild::rebuild;
 use super::types::{CostParts, Instance, Placement};
 use crate::cpuset::CpuSet;
 
@@ -235,15 +234,9 @@ impl Exchange {
             ExchangeError::Refused { name, refusal }
         })?;
         let owners = match &self.form {
-            Form::Aggregated(form) => form.counts(&whole).and_then(|counts| {
-                rebuild(
-                    &self.problem,
-                    &form.cells,
-                    &form.classes,
-                    &counts,
-                    &form.core_sets,
-                )
-            }),
+            Form::Aggregated(form) => form
+                .counts(&whole)
+                .and_then(|counts| form.rebuild(&self.problem, &counts)),
             Form::Naive(form) => form.owners(&whole),
         };
         let owners = owners.filter(|owners| self.problem.is_complete(owners));

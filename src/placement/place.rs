@@ -133,13 +133,6 @@ pub(super) struct Posed {
     pub(super) rules: Vec<Resolved>,
 }
 
-impl Posed {
-    /// The instance that [`Posed::problem`] is of.
-    pub(super) fn solved(&self) -> &Instance {
-        self.relaxed.as_ref().map_or(&self.normal, |r| &r.instance)
-    }
-}
-
 /// Step 1 of the module's text.
 pub(super) fn pose(instance: &Instance, unavailable: &CpuSet) -> Result<Posed, PlacementError> {
     let normal = normalise(instance);
@@ -183,23 +176,22 @@ pub fn place(
     clock: &dyn Fn() -> Duration,
 ) -> Result<Placed, PlacementError> {
     let limits = Limits::new(settings, clock);
-    let posed = pose(instance, unavailable)?;
-    let kept = keep_rules(&posed, unavailable, settings, &limits);
     let Posed {
         normal,
         relaxed,
+        problem,
         offered,
-        ..
-    } = &posed;
-    let solved = posed.solved();
+        rules,
+    } = pose(instance, unavailable)?;
+    let solved = relaxed.as_ref().map_or(&normal, |r| &r.instance);
     let KeptRules {
         rules,
         problem,
         search,
         given_up,
         is_known,
-    } = &kept;
-    let mut found = match relaxed {
+    } = keep_rules(solved, unavailable, problem, rules, settings, &limits);
+    let mut found = match &relaxed {
         Some(relaxed) => Found {
             status: Status::Fallback,
             reasons: relaxed.reasons.clone(),
@@ -210,7 +202,7 @@ pub fn place(
             },
             owners: search.owners.clone(),
         },
-        None => guard(problem, settings, search),
+        None => guard(&problem, settings, &search),
     };
     if !is_known {
         found.status = Status::Kept;
@@ -224,31 +216,31 @@ pub fn place(
         if found.status != Status::Kept {
             found.status = Status::Relaxed;
         }
-        found.reasons.splice(0..0, given_up.iter().cloned());
+        found.reasons.splice(0..0, given_up);
     }
-    let parts = cost(problem, &found.owners);
+    let parts = cost(&problem, &found.owners);
     // A bound is for placements that keep the rules; the old one may not.
     found.lower_bound = found.lower_bound.min(parts.total());
     let base = problem.placement(&found.owners);
     let mut placement = base.clone();
-    if let Some(relaxed) = relaxed {
-        relaxed.unmerge(&mut placement, offered)?;
+    if let Some(relaxed) = &relaxed {
+        relaxed.unmerge(&mut placement, &offered)?;
     }
     let answer = Answer {
         status: found.status,
         cost_parts: parts,
         lower_bound: found.lower_bound,
-        moved_threads: moved_threads(normal, &placement, offered),
+        moved_threads: moved_threads(&normal, &placement, &offered),
         work: search.work,
         reasons: found.reasons,
-        lent: lend(&placement, offered),
+        lent: lend(&placement, &offered),
         placement,
     };
     Ok(Placed {
         answer,
         solved: solved.clone(),
-        normal: normal.clone(),
-        rules: rules.clone(),
+        normal,
+        rules,
         base,
         greedy_cost: search.greedy_cost,
         keep_cost: search.keep_cost,
@@ -305,15 +297,18 @@ struct KeptRules {
 /// Searches; where local search breaks a rule, the MIP says whether the rules
 /// can be kept at all, and the search goes on with those that can.
 fn keep_rules(
-    posed: &Posed,
+    solved: &Instance,
     unavailable: &CpuSet,
+    problem: Problem,
+    rules: Vec<Resolved>,
     settings: &SolveSettings,
     limits: &Limits<'_>,
 ) -> KeptRules {
+    let first = search(&problem, settings, limits, 0, None);
     let mut kept = KeptRules {
-        rules: posed.rules.clone(),
-        problem: posed.problem.clone(),
-        search: search(&posed.problem, settings, limits, 0, None),
+        rules,
+        problem,
+        search: first,
         given_up: Vec::new(),
         is_known: true,
     };
@@ -334,7 +329,7 @@ fn keep_rules(
         time_left: &|| limits.time_left(),
         spent: kept.search.work,
     };
-    let settled = settle(posed.solved(), unavailable, &posed.rules, &mut room);
+    let settled = settle(solved, unavailable, &kept.rules, &mut room);
     kept.search.work = room.spent;
     let Settled::Kept {
         rules,
@@ -344,16 +339,16 @@ fn keep_rules(
     else {
         return kept;
     };
-    let Ok(problem) = Problem::with_rules(posed.solved(), unavailable, &rules) else {
+    let Ok(problem) = Problem::with_rules(solved, unavailable, &rules) else {
         return kept;
     };
     let build = kept.search.build;
     kept.search = search(&problem, settings, limits, room.spent, Some(&owners));
     kept.search.build = build;
     KeptRules {
+        given_up: given_up.iter().map(|g| g.describe(&kept.rules)).collect(),
         rules,
         problem,
-        given_up: given_up.iter().map(|g| g.describe(&posed.rules)).collect(),
         is_known: true,
         ..kept
     }

@@ -22,7 +22,6 @@ use super::counts;
 use super::lower::lower_bound;
 use super::naive::Naive;
 use super::problem::{Owners, Problem};
-use super::rebuild::rebuild;
 use super::symmetry;
 use super::types::{CostParts, SolveSettings};
 
@@ -142,13 +141,7 @@ impl<'a> Prepared<'a> {
                 let mut counts = counts::count(problem, &model.cells, &model.classes, &owners);
                 symmetry::sort(problem, &model.alike, &mut counts);
                 point = Some(model.point(problem, &counts));
-                let rebuilt = rebuild(
-                    problem,
-                    &model.cells,
-                    &model.classes,
-                    &counts,
-                    &model.core_sets,
-                );
+                let rebuilt = model.rebuild(problem, &counts);
                 debug_assert!(
                     rebuilt.is_some() || problem.rules.broken(problem, start) > 0,
                     "counts of an assignment that keeps the rules can be rebuilt"
@@ -187,13 +180,7 @@ impl<'a> Prepared<'a> {
             return None;
         };
         let counts = model.counts(self.start.as_deref()?)?;
-        rebuild(
-            self.problem,
-            &model.cells,
-            &model.classes,
-            &counts,
-            &model.core_sets,
-        )
+        model.rebuild(self.problem, &counts)
     }
 
     /// Solves within `time_left` (from this call on) and the limits of
@@ -239,13 +226,7 @@ impl<'a> Prepared<'a> {
                 bound = bound.max(from_model.unwrap_or(0) - ignored);
                 let found = solved.point.as_deref().and_then(|point| {
                     let counts = model.counts(point)?;
-                    rebuild(
-                        problem,
-                        &model.cells,
-                        &model.classes,
-                        &counts,
-                        &model.core_sets,
-                    )
+                    model.rebuild(problem, &counts)
                 });
                 take_better(problem, &mut owners, found);
                 outcome = Some(solved);
@@ -333,13 +314,7 @@ pub(super) fn feasible(
     let owners = outcome.point.as_deref().and_then(|point| match &form {
         Form::Aggregated(form) => {
             let counts = form.counts(point)?;
-            rebuild(
-                problem,
-                &form.cells,
-                &form.classes,
-                &counts,
-                &form.core_sets,
-            )
+            form.rebuild(problem, &counts)
         }
         Form::Naive(form) => form.owners(point),
         Form::None => None,

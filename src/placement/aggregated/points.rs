@@ -2,10 +2,21 @@
 
 use super::super::counts::{CellCounts, Kept, State};
 use super::super::problem::{LEVEL_NAMES, Problem};
+use super::super::rebuild::rebuild;
 use super::super::rule_rows::set_present;
 use super::{Aggregated, previous_in};
 
 impl Aggregated {
+    /// The owners of each thread for `counts`; none where the counts contradict
+    /// each other or the host.
+    pub(in super::super) fn rebuild(
+        &self,
+        problem: &Problem,
+        counts: &[CellCounts],
+    ) -> Option<Vec<Option<u32>>> {
+        rebuild(problem, &self.cells, &self.classes, counts, &self.core_sets)
+    }
+
     /// The model's point for `counts`.
     pub(in super::super) fn point(&self, problem: &Problem, counts: &[CellCounts]) -> Vec<f64> {
         let mut point = vec![0.0; self.columns];

@@ -57,14 +57,9 @@ fn aggregated_optimum_is_the_least_cost_of_all_assignments() {
         let point = outcome.point.as_deref().expect("the model is feasible");
         assert_eq!(model_cost(&model, point), least, "seed {seed}: model");
         let counts = model.counts(point).expect("the point is integral");
-        let owners = rebuild(
-            &problem,
-            &model.cells,
-            &model.classes,
-            &counts,
-            &model.core_sets,
-        )
-        .expect("a feasible point can be rebuilt");
+        let owners = model
+            .rebuild(&problem, &counts)
+            .expect("a feasible point can be rebuilt");
         assert!(problem.is_complete(&owners), "seed {seed}");
         assert_eq!(
             cost(&problem, &owners).total(),
@@ -177,14 +172,7 @@ fn rebuilding_never_costs_more_than_the_model_says() {
             }
         }
         let said = model_cost(&model, &model.point(&problem, &counts));
-        let rebuilt = rebuild(
-            &problem,
-            &model.cells,
-            &model.classes,
-            &counts,
-            &model.core_sets,
-        )
-        .unwrap();
+        let rebuilt = model.rebuild(&problem, &counts).unwrap();
         assert!(problem.is_complete(&rebuilt), "seed {seed}");
         let costs = cost(&problem, &rebuilt).total();
         assert!(costs <= said, "seed {seed}: {costs} above {said}");
