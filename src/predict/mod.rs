@@ -2,6 +2,7 @@
 //! next ten minutes.
 
 mod fallback;
+pub mod forest;
 mod types;
 
 pub use fallback::Fallback;
