@@ -33,6 +33,8 @@
 //! so evaluation ends; every index is in bounds; every split and leaf but the
 //! root has one parent; numbers are finite; quantiles ascend.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// What a column of a row holds.
@@ -98,7 +100,7 @@ pub enum Split {
 }
 
 /// A child of a split: another split, or a leaf, by index in its tree.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child(u16);
 
 /// Marks a leaf in a [`Child`].
@@ -361,7 +363,8 @@ impl Forest {
 }
 
 fn check_columns(columns: &[Column]) -> Result<(), ForestError> {
-    for (index, column) in columns.iter().enumerate() {
+    let mut names = BTreeSet::new();
+    for column in columns {
         let refuse = |reason| {
             Err(ForestError::Column {
                 column: column.name.clone(),
@@ -371,7 +374,7 @@ fn check_columns(columns: &[Column]) -> Result<(), ForestError> {
         if column.name.is_empty() {
             return refuse("it has no name");
         }
-        if columns[..index].iter().any(|c| c.name == column.name) {
+        if !names.insert(column.name.as_str()) {
             return refuse("its name occurs twice");
         }
         match &column.kind {

@@ -3,6 +3,10 @@
 
 mod fallback;
 pub mod forest;
+#[cfg(test)]
+mod fuzz;
+pub mod lightgbm;
+pub mod model;
 mod types;
 
 pub use fallback::Fallback;
