@@ -124,6 +124,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Train a model that predicts CPU use
+    Train(TrainArgs),
     /// The whole path on an embedded host; no root, leaves nothing behind
     Demo {
         /// Print one JSON object (schema plan/1)
@@ -202,6 +204,23 @@ pub(crate) struct BatchArgs {
     /// Hosts planned at a time [default: 1]
     #[arg(long, value_name = "N", requires = "batch", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+}
+
+/// What `train` learns from, and how.
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// A directory of usage traces (meta.csv and samples, see docs/prediction.md)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) traces: PathBuf,
+    /// Write the rows for another trainer, and train nothing
+    #[arg(long, value_name = "ROWS.csv")]
+    pub(crate) export: Option<PathBuf>,
+    /// Rows to train on at most; groups below 100,000 rows are kept whole
+    #[arg(long, value_name = "N", default_value_t = 1_200_000)]
+    pub(crate) max_rows: u64,
+    /// Seed of every random choice
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 fn parse_ratio(text: &str) -> Result<f64, String> {

@@ -16,6 +16,7 @@ mod settings;
 mod status;
 mod subject;
 mod topology;
+mod train;
 mod what_if;
 
 use std::io::Write;
@@ -78,5 +79,6 @@ fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Fail
             json,
         } => replay::run(journal, report.as_deref(), *json, log, out),
         Command::Demo { json } => demo::run(*json, out),
+        Command::Train(arguments) => train::run(arguments, log, out),
     }
 }

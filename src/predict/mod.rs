@@ -1,13 +1,20 @@
 //! Prediction of a container's CPU use: the 0.95 quantile of the P95 of the
 //! next ten minutes.
 
+pub mod binning;
+pub mod dataset;
 mod fallback;
+pub mod features;
 pub mod forest;
 #[cfg(test)]
 mod fuzz;
+pub mod grow;
 pub mod lightgbm;
+mod memory;
 pub mod model;
+mod rank;
 mod types;
 
 pub use fallback::Fallback;
+pub use memory::Memory;
 pub use types::{Features, Link, Prediction, Predictor};

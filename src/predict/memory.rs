@@ -1,0 +1,284 @@
+//! What is remembered of a container beyond its last hour, in a bounded size.
+//!
+//! **Problem.** The next ten minutes depend on more than the last hour: on what
+//! the same time of yesterday and of last week brought, on how often and how far
+//! use jumps, on how long ago the last peak was. All of it must be had at each
+//! sample in constant time, from samples up to now alone.
+//!
+//! **Approach.** Use is followed by exponentially weighted means (half-lives of
+//! [`HALF_LIVES_S`]) and the 24 h decaying [`Histogram`]; and by *slots*, ten
+//! minutes aligned to the epoch, of which each that closed leaves one number,
+//! the nearest-rank P95 of its samples (the target's own statistic), in a ring
+//! that goes back eight days. Figures that need a walk over the ring are made
+//! when a slot closes and kept.
+//!
+//! Use is in CPUs (of a trace: hundredths of its percents). All but counts and
+//! times scale with it.
+
+use super::rank::nearest_rank_95;
+use crate::history::Histogram;
+
+/// Half-lives of the weighted means, seconds.
+pub const HALF_LIVES_S: [f64; 5] = [900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0];
+
+/// Length of a slot, seconds.
+pub const SLOT_S: f64 = 600.0;
+
+/// Slots in an hour, a day, a week.
+const HOUR: i64 = 6;
+const DAY: i64 = 144;
+const WEEK: i64 = 7 * DAY;
+
+/// Slots in the ring: eight days.
+const RING: usize = 8 * 144;
+
+/// Half-life of what is remembered of jumps, slots: one day.
+const JUMP_HALF_LIFE: f64 = 144.0;
+
+/// A slot is a peak of its day from this share of the day's largest on.
+const PEAK_SHARE: f64 = 0.9;
+
+/// A weighted mean and mean square whose weights halve every half-life.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Decayed {
+    weight: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Decayed {
+    fn add(&mut self, keep: f64, value: f64, weight: f64) {
+        self.weight = self.weight * keep + weight;
+        self.sum = self.sum * keep + weight * value;
+        self.squares = self.squares * keep + weight * value * value;
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.weight
+    }
+
+    fn deviation(&self) -> f64 {
+        let mean = self.mean();
+        (self.squares / self.weight - mean * mean).max(0.0).sqrt()
+    }
+}
+
+/// Figures made when a slot closes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Walked {
+    /// Largest slot of the last 2, 3, 6, 12, 24 hours and 7 days.
+    pub(super) largest: [f64; 6],
+    /// Slots since one reached [`PEAK_SHARE`] of the day's largest.
+    pub(super) since_peak: f64,
+    /// Slots of the day that did.
+    pub(super) peaks: f64,
+    /// Ascending: slots of the last day, for ranks.
+    pub(super) smallest: f64,
+}
+
+/// The memory; see the module's documentation.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    last_s: Option<f64>,
+    decayed: [Decayed; HALF_LIVES_S.len()],
+    day: Histogram,
+    /// The open slot's number since the epoch, and its samples.
+    slot: i64,
+    open: Vec<f64>,
+    /// P95 of closed slots by number modulo the length; NaN: none.
+    ring: Vec<f32>,
+    /// Slot minus largest of the six before it, if positive; whether it was.
+    jumps: Decayed,
+    exceeds: Decayed,
+    /// Difference of neighbouring slots, absolute.
+    steps: Decayed,
+    walked: Option<Walked>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Memory {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            last_s: None,
+            decayed: [Decayed::default(); HALF_LIVES_S.len()],
+            day: Histogram::new(),
+            slot: i64::MIN,
+            open: Vec::new(),
+            ring: vec![f32::NAN; RING],
+            jumps: Decayed::default(),
+            exceeds: Decayed::default(),
+            steps: Decayed::default(),
+            walked: None,
+        }
+    }
+
+    /// Takes in the mean use `cpus` over `length_s` up to `time_s` (seconds
+    /// since the epoch, UTC). Times that do not ascend and values that are not
+    /// finite are ignored.
+    pub fn push(&mut self, time_s: f64, cpus: f64, length_s: f64) {
+        let ascends = self.last_s.is_none_or(|last| time_s > last);
+        if !(ascends && time_s.is_finite() && cpus.is_finite() && length_s > 0.0) {
+            return;
+        }
+        let since = self.last_s.map_or(0.0, |last| time_s - last);
+        self.last_s = Some(time_s);
+        // As in the store: a mean over a long gap must not outweigh the many beside it.
+        let weight = length_s.min(300.0);
+        for (decayed, half_life) in self.decayed.iter_mut().zip(HALF_LIVES_S) {
+            decayed.add((-since / half_life).exp2(), cpus, weight);
+        }
+        self.day.add(time_s, cpus, weight);
+        let slot = slot_of(time_s);
+        if slot != self.slot {
+            self.close();
+            // Slots that were skipped are missing; after eight days all are.
+            let skipped = slot.saturating_sub(self.slot).min(as_slots(RING));
+            for i in 0..skipped {
+                let at = ring_index(slot - i);
+                self.ring[at] = f32::NAN;
+            }
+            self.slot = slot;
+        }
+        self.open.push(cpus);
+    }
+
+    /// Puts the open slot into the ring and walks it.
+    fn close(&mut self) {
+        let Some(p95) = nearest_rank_95(&mut self.open) else {
+            return;
+        };
+        self.open.clear();
+        let before = self.largest_of(1, HOUR);
+        if !before.is_nan() {
+            let keep = (-1.0 / JUMP_HALF_LIFE).exp2();
+            self.jumps.add(keep, (p95 - before).max(0.0), 1.0);
+            self.exceeds
+                .add(keep, f64::from(u8::from(p95 > before)), 1.0);
+            let previous = self.at(self.slot - 1);
+            if !previous.is_nan() {
+                self.steps.add(keep, (p95 - previous).abs(), 1.0);
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a use, to seven digits")]
+        let kept = p95 as f32;
+        self.ring[ring_index(self.slot)] = kept;
+        self.walked = Some(self.walk());
+    }
+
+    /// The closed slot `number`; NaN if there is none.
+    fn at(&self, number: i64) -> f64 {
+        let back = self.slot.saturating_sub(number);
+        if (0..as_slots(RING)).contains(&back) {
+            f64::from(self.ring[ring_index(number)])
+        } else {
+            f64::NAN
+        }
+    }
+
+    /// Largest of the slots `from..=to` before the current one; NaN if all are missing.
+    fn largest_of(&self, from: i64, to: i64) -> f64 {
+        // `max` passes over NaN.
+        (from..=to).fold(f64::NAN, |largest, back| {
+            largest.max(self.at(self.slot - back))
+        })
+    }
+
+    fn walk(&self) -> Walked {
+        let hours = [2, 3, 6, 12, 24];
+        let mut largest = [f64::NAN; 6];
+        let mut from = 0;
+        let mut sofar = f64::NAN;
+        for (place, hours) in largest.iter_mut().zip(hours) {
+            sofar = sofar.max(self.largest_of(from, hours * HOUR - 1));
+            from = hours * HOUR;
+            *place = sofar;
+        }
+        largest[5] = sofar.max(self.largest_of(DAY, WEEK - 1));
+        let (mut since_peak, mut peaks, mut smallest) = (f64::NAN, 0.0, f64::NAN);
+        let mut back_slots = 0.0;
+        for back in 0..DAY {
+            let value = self.at(self.slot - back);
+            smallest = smallest.min(value);
+            if value >= PEAK_SHARE * largest[4] {
+                peaks += 1.0;
+                since_peak = since_peak.min(back_slots);
+            }
+            back_slots += 1.0;
+        }
+        Walked {
+            largest,
+            since_peak,
+            peaks,
+            smallest,
+        }
+    }
+
+    /// Weighted means, one a half-life, CPUs.
+    pub(super) fn means(&self) -> [f64; HALF_LIVES_S.len()] {
+        self.decayed.map(|d| d.mean())
+    }
+
+    /// Weighted standard deviations, CPUs.
+    pub(super) fn deviations(&self) -> [f64; HALF_LIVES_S.len()] {
+        self.decayed.map(|d| d.deviation())
+    }
+
+    /// The 24 h decaying histogram.
+    pub(super) fn day(&self) -> &Histogram {
+        &self.day
+    }
+
+    /// Mean jump above the hour before, share of slots that jumped, mean step.
+    pub(super) fn jumps(&self) -> [f64; 3] {
+        [self.jumps.mean(), self.exceeds.mean(), self.steps.mean()]
+    }
+
+    /// What was made when the last slot closed.
+    pub(super) fn walked(&self) -> Option<&Walked> {
+        self.walked.as_ref()
+    }
+
+    /// Largest of the slots that `(now_s - back_s, now_s - back_s + 600 s]`
+    /// touches, `margin` slots more on each side; NaN if all are missing. Only
+    /// closed slots are looked at.
+    pub(super) fn analog(&self, now_s: f64, back: i64, margin: i64) -> f64 {
+        let first = slot_of(now_s + 1.0) - back - margin;
+        let last = slot_of(now_s + SLOT_S) - back + margin;
+        (first..=last).fold(f64::NAN, |largest, number| {
+            if number < self.slot {
+                largest.max(self.at(number))
+            } else {
+                largest
+            }
+        })
+    }
+}
+
+/// Distances of what comes back daily, weekly, hourly, slots.
+pub(super) const DAYS: [i64; 7] = [DAY, 2 * DAY, 3 * DAY, 4 * DAY, 5 * DAY, 6 * DAY, WEEK];
+pub(super) const HOURS: [i64; 6] = [2 * HOUR, 3 * HOUR, 4 * HOUR, 5 * HOUR, 6 * HOUR, 12 * HOUR];
+
+/// The slot in which a sample that ends at `time_s` lies: `(600 k, 600 (k + 1)]`.
+fn slot_of(time_s: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "seconds since the epoch; a cast saturates"
+    )]
+    let slot = (time_s / SLOT_S).ceil() as i64 - 1;
+    slot
+}
+
+fn as_slots(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+fn ring_index(number: i64) -> usize {
+    usize::try_from(number.rem_euclid(as_slots(RING))).unwrap_or(0)
+}
