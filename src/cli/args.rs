@@ -126,6 +126,8 @@ pub(crate) enum Command {
     },
     /// Train a model that predicts CPU use
     Train(TrainArgs),
+    /// Score a model on traces, beside simple rules
+    Evaluate(EvaluateArgs),
     /// The whole path on an embedded host; no root, leaves nothing behind
     Demo {
         /// Print one JSON object (schema plan/1)
@@ -212,15 +214,113 @@ pub(crate) struct TrainArgs {
     /// A directory of usage traces (meta.csv and samples, see docs/prediction.md)
     #[arg(long, value_name = "DIR")]
     pub(crate) traces: PathBuf,
+    /// The model file; replaced only by a whole new one
+    #[arg(long, value_name = "MODEL", required_unless_present = "export")]
+    pub(crate) out: Option<PathBuf>,
     /// Write the rows for another trainer, and train nothing
-    #[arg(long, value_name = "ROWS.csv")]
+    #[arg(long, value_name = "ROWS.csv", conflicts_with_all = ["out", "json"])]
     pub(crate) export: Option<PathBuf>,
+    /// The quantile that the trees' structure is grown for
+    #[arg(long, value_name = "Q", default_value_t = 0.95, value_parser = parse_quantile)]
+    pub(crate) quantile: f64,
+    /// Threads; the model is the same on any number
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: u16,
     /// Rows to train on at most; groups below 100,000 rows are kept whole
     #[arg(long, value_name = "N", default_value_t = 1_200_000)]
     pub(crate) max_rows: u64,
+    /// Trees at most
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = parse_trees)]
+    pub(crate) trees: usize,
+    /// Leaves a tree
+    #[arg(long, value_name = "N", default_value_t = 63, value_parser = parse_leaves)]
+    pub(crate) leaves: usize,
+    /// Share of a leaf's quantile that is added
+    #[arg(long, value_name = "R", default_value_t = 0.1, value_parser = parse_share)]
+    pub(crate) rate: f64,
+    /// Stop when the loss on the calibration rows has not fallen for so many trees; 0: never
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) patience: usize,
     /// Seed of every random choice
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Print one JSON object (schema train/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `evaluate` scores.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// The model file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// A directory of usage traces
+    #[arg(long, value_name = "DIR")]
+    pub(crate) traces: PathBuf,
+    /// Score every N-th eligible row of a trace
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) stride: u64,
+    /// Score one part of the split that train makes of such a directory
+    #[arg(long, value_enum, default_value_t = PartChoice::All)]
+    pub(crate) part: PartChoice,
+    /// The quantile that is scored: the model's nearest
+    #[arg(long, value_name = "Q", default_value_t = 0.95, value_parser = parse_quantile)]
+    pub(crate) quantile: f64,
+    /// Draw calibration curve, loss by group and a trace with its band
+    #[arg(long, value_name = "OUT.svg")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Print one JSON object (schema evaluate/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A part of the split by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PartChoice {
+    /// Every eligible row
+    All,
+    /// What trees grow on
+    Train,
+    /// What growth is stopped and offsets are set by
+    Calibrate,
+    /// What nothing saw
+    Test,
+}
+
+fn parse_quantile(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err(format!("'{}' is not between 0 and 1", text.escape_debug())),
+    }
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err(format!(
+            "'{}' is not above 0 and at most 1",
+            text.escape_debug()
+        )),
+    }
+}
+
+fn parse_trees(text: &str) -> Result<usize, String> {
+    parse_count(text, 1, 100_000)
+}
+
+fn parse_leaves(text: &str) -> Result<usize, String> {
+    parse_count(text, 2, 4_096)
+}
+
+fn parse_count(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(value) if (least..=most).contains(&value) => Ok(value),
+        _ => Err(format!(
+            "'{}' is not a number from {least} to {most}",
+            text.escape_debug()
+        )),
+    }
 }
 
 fn parse_ratio(text: &str) -> Result<f64, String> {

@@ -5,6 +5,7 @@ mod args;
 mod batch;
 mod demo;
 mod doctor;
+mod evaluate;
 mod exchange;
 mod exit;
 mod log;
@@ -79,6 +80,7 @@ fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Fail
             json,
         } => replay::run(journal, report.as_deref(), *json, log, out),
         Command::Demo { json } => demo::run(*json, out),
+        Command::Evaluate(arguments) => evaluate::run(arguments, out),
         Command::Train(arguments) => train::run(arguments, log, out),
     }
 }

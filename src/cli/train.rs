@@ -1,32 +1,234 @@
 //! `train`: from traces to a model file, or to rows for another trainer.
 #![expect(
     clippy::disallowed_methods,
-    reason = "writes the exported rows: an edge"
+    reason = "writes the model or the exported rows, an edge"
 )]
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::args::TrainArgs;
+use super::exchange::print_json;
 use super::exit::{self, Failure};
 use super::log::Log;
+use super::render;
 use crate::error::chain;
-use crate::predict::dataset::{Levels, Part, Split, Thinning, TraceFolder, export, walk};
+use crate::predict::dataset::{
+    Dataset, Levels, Part, RowLimits, Split, Thinning, TraceFolder, export, walk,
+};
 use crate::predict::features::{COUNT, fill_row};
-use crate::report::escape_name;
+use crate::predict::grow::Settings;
+use crate::predict::train::{Trained, train};
+use crate::report::{display_name, escape_name};
 
-pub(super) fn run(arguments: &TrainArgs, log: &Log, _out: &mut dyn Write) -> Result<u8, Failure> {
-    let folder = TraceFolder::open(&arguments.traces).map_err(|e| Failure::bad_input(chain(&e)))?;
-    let split = Split::of(&folder).map_err(|e| Failure::bad_input(chain(&e)))?;
+/// What is said of a model's data where nothing else is known.
+const LICENCE: &str = "that of the traces it was trained on";
+
+pub(super) fn run(arguments: &TrainArgs, log: &Log, out: &mut dyn Write) -> Result<u8, Failure> {
+    let bad = |e: &dyn std::error::Error| Failure::bad_input(chain(e));
+    let folder = TraceFolder::open(&arguments.traces).map_err(|e| bad(&e))?;
+    let split = Split::of(&folder).map_err(|e| bad(&e))?;
     if let Some(path) = &arguments.export {
         let rows = export_rows(&folder, &split, arguments, path)?;
         log.note(&format!(
             "{} rows to train, {} to calibrate, {} to test written",
             rows[0], rows[1], rows[2]
         ));
+        return Ok(exit::DONE);
+    }
+    let Some(path) = &arguments.out else {
+        return Err(Failure::new(
+            exit::USAGE,
+            "train needs --out MODEL (or --export ROWS.csv)",
+        ));
+    };
+    let settings = settings(arguments);
+    let [train_rows, calibrate_rows, _] = limits(arguments.max_rows);
+    let limits = RowLimits {
+        train: train_rows,
+        calibrate: calibrate_rows,
+    };
+    let dataset = Dataset::read(&folder, &split, limits, arguments.seed).map_err(|e| bad(&e))?;
+    let used = [dataset.train.len(), dataset.calibrate.len()];
+    let progress = Progress::new(settings.trees);
+    let trained = train(dataset, &settings, LICENCE, &mut |trees, loss| {
+        progress.show(trees, loss);
+        true
+    });
+    progress.end();
+    let trained = trained.map_err(|e| bad(&e))?;
+    let bytes = trained
+        .model
+        .encode()
+        .map_err(|e| Failure::bad_input(chain(&e)))?;
+    write_model(path, &bytes)?;
+    let report = Report::of(&trained, &split, used, bytes.len());
+    if arguments.json {
+        return print_json(&report, out);
+    }
+    if std::io::stdout().is_terminal() {
+        write!(out, "{}", report.text())?;
     }
     Ok(exit::DONE)
+}
+
+fn settings(arguments: &TrainArgs) -> Settings {
+    let mut quantiles = vec![0.5, 0.9, 0.95, 0.99];
+    let main = arguments.quantile;
+    if !quantiles.iter().any(|q: &f64| q.total_cmp(&main).is_eq()) {
+        quantiles.push(main);
+        quantiles.sort_unstable_by(f64::total_cmp);
+    }
+    let grown_for = quantiles.iter().position(|q| q.total_cmp(&main).is_eq());
+    Settings {
+        trees: arguments.trees,
+        leaves: arguments.leaves,
+        rate: arguments.rate,
+        patience: arguments.patience,
+        grown_for: grown_for.unwrap_or(0),
+        quantiles,
+        threads: usize::from(arguments.threads),
+        seed: arguments.seed,
+        ..Settings::default()
+    }
+}
+
+/// Writes beside the file, then renames: the old model stays until the new one is whole.
+pub(super) fn write_model(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let name = escape_name(path.as_os_str().as_encoded_bytes());
+    let mut beside = path.as_os_str().to_os_string();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let written = File::create(beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(beside, path)
+    });
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(beside);
+        Failure::bad_input(format_args!("cannot write the model {name}: {e}"))
+    })
+}
+
+/// What was trained, schema `train/1`.
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    /// Rows that trees were grown on, and that they were stopped and calibrated by.
+    train_rows: usize,
+    calibrate_rows: usize,
+    trees: usize,
+    columns: usize,
+    /// Mean pinball loss on the calibration rows after the last tree that is kept.
+    calibrate_pinball: Option<f64>,
+    quantiles: Vec<f64>,
+    offsets: Vec<f64>,
+    bytes: usize,
+    groups: BTreeMap<String, Group>,
+    importance: Vec<(String, f64)>,
+}
+
+/// A group's part in the split.
+#[derive(Serialize)]
+struct Group {
+    traces: u64,
+    /// Seconds since the epoch.
+    cuts: [f64; 2],
+    train: u64,
+    calibrate: u64,
+    test: u64,
+}
+
+impl Report {
+    fn of(trained: &Trained, split: &Split, used: [usize; 2], bytes: usize) -> Self {
+        let metadata = trained.model.metadata();
+        let groups = split.groups.iter().map(|(name, group)| {
+            let [train, calibrate, test] = group.rows;
+            let group = Group {
+                traces: group.traces,
+                cuts: group.cuts,
+                train,
+                calibrate,
+                test,
+            };
+            (name.clone(), group)
+        });
+        let trees = trained.model.forests().iter().map(|f| f.trees().len());
+        Self {
+            schema: "train/1",
+            train_rows: used[0],
+            calibrate_rows: used[1],
+            trees: trees.sum(),
+            columns: trained.columns,
+            calibrate_pinball: trained.losses.iter().copied().reduce(f64::min),
+            quantiles: trained.model.quantiles().to_vec(),
+            offsets: metadata.offsets.clone(),
+            bytes,
+            groups: groups.collect(),
+            importance: metadata.importance.clone(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let head = ["GROUP", "TRACES", "TRAIN", "CALIBRATE", "TEST"].map(String::from);
+        let mut rows = vec![head.to_vec()];
+        for (name, group) in &self.groups {
+            rows.push(vec![
+                display_name(name),
+                group.traces.to_string(),
+                group.train.to_string(),
+                group.calibrate.to_string(),
+                group.test.to_string(),
+            ]);
+        }
+        let loss = self.calibrate_pinball.map_or(String::new(), |loss| {
+            format!(", pinball {loss:.4} on the calibration rows")
+        });
+        format!(
+            "{}\n{} trees on {} rows of {} columns{loss}; {} bytes\n",
+            render::table(&rows),
+            self.trees,
+            self.train_rows,
+            self.columns,
+            self.bytes
+        )
+    }
+}
+
+/// A line on the terminal while trees grow.
+struct Progress {
+    is_on: bool,
+    trees: usize,
+}
+
+impl Progress {
+    fn new(trees: usize) -> Self {
+        Self {
+            is_on: std::io::stderr().is_terminal(),
+            trees,
+        }
+    }
+
+    fn show(&self, trees: usize, loss: Option<f64>) {
+        if self.is_on {
+            let loss = loss.map_or(String::new(), |loss| format!(", pinball {loss:.4}"));
+            let _ = write!(
+                std::io::stderr(),
+                "\rtree {trees} of at most {}{loss}\x1b[K",
+                self.trees
+            );
+        }
+    }
+
+    fn end(&self) {
+        if self.is_on {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
 }
 
 fn export_rows(

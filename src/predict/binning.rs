@@ -214,6 +214,24 @@ impl Cut {
         }
     }
 
+    /// A value of the bin, as rows of the model hold it: an edge, the index of a
+    /// category; NaN of what is missing.
+    #[must_use]
+    pub fn representative(&self, bin: u8) -> f64 {
+        match self {
+            _ if bin == 0 => f64::NAN,
+            Self::Numeric { edges, .. } => {
+                let edge = edges.get(usize::from(bin) - 1);
+                edge.map_or(f64::MAX, |&edge| f64::from(edge))
+            }
+            Self::Categorical { name_bins, .. } => {
+                let index = name_bins.iter().position(|&b| b == bin);
+                let index = index.and_then(|index| u32::try_from(index).ok());
+                index.map_or(f64::NAN, f64::from)
+            }
+        }
+    }
+
     /// The column of a model.
     #[must_use]
     pub fn kind(&self) -> forest::Kind {

@@ -3,6 +3,7 @@
 
 pub mod binning;
 pub mod dataset;
+pub mod evaluate;
 mod fallback;
 pub mod features;
 pub mod forest;
@@ -13,6 +14,8 @@ pub mod lightgbm;
 mod memory;
 pub mod model;
 mod rank;
+pub mod scorer;
+pub mod train;
 mod types;
 
 pub use fallback::Fallback;

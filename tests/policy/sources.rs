@@ -19,11 +19,14 @@ const EDGES: &[&str] = &[
     "src/cgroup/journal/disk.rs",
     "src/cli/batch.rs",
     "src/cli/demo.rs",
+    "src/cli/evaluate.rs",
     "src/cli/replay.rs",
     "src/cli/settings.rs",
     "src/cli/subject.rs",
+    "src/cli/train.rs",
     "src/engine/shell.rs",
     "src/history/store.rs",
+    "src/predict/dataset/read.rs",
 ];
 
 fn rust_files() -> impl Iterator<Item = &'static TextFile> {

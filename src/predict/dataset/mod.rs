@@ -69,6 +69,10 @@ pub struct Rows {
     pub targets: Vec<f32>,
     /// Group of each row.
     pub groups: Vec<u16>,
+    /// Time of the newest row, seconds since the epoch.
+    pub newest_s: f64,
+    /// Shortest and longest interval of a row's trace, seconds.
+    pub intervals_s: Option<(f64, f64)>,
 }
 
 impl Rows {
@@ -161,6 +165,11 @@ impl Dataset {
                 )]
                 rows.targets.push(target as f32);
                 rows.groups.push(group);
+                rows.newest_s = rows.newest_s.max(moment.now_s);
+                let (least, most) = rows
+                    .intervals_s
+                    .unwrap_or((info.interval_s, info.interval_s));
+                rows.intervals_s = Some((least.min(info.interval_s), most.max(info.interval_s)));
             });
         })?;
         Ok(dataset)
@@ -227,3 +236,6 @@ pub(super) fn mix(seed: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests;

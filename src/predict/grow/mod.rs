@@ -485,3 +485,6 @@ fn as_u64(count: usize) -> u64 {
 fn index_of(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;
