@@ -264,6 +264,12 @@ pub(crate) struct EvaluateArgs {
     /// Score one part of the split that train makes of such a directory
     #[arg(long, value_enum, default_value_t = PartChoice::All)]
     pub(crate) part: PartChoice,
+    /// Score only the rows that `train --export` writes for this many to train on
+    #[arg(long, value_name = "N", requires = "part")]
+    pub(crate) max_rows: Option<u64>,
+    /// Seed of that choice
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
     /// The quantile that is scored: the model's nearest
     #[arg(long, value_name = "Q", default_value_t = 0.95, value_parser = parse_quantile)]
     pub(crate) quantile: f64,

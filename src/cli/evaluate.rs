@@ -15,7 +15,7 @@ use super::exchange::print_json;
 use super::exit::{self, Failure};
 use super::render;
 use crate::error::chain;
-use crate::predict::dataset::{Part, Split, TraceFolder};
+use crate::predict::dataset::{Part, Split, Thinning, TraceFolder};
 use crate::predict::evaluate::{BASELINES, Both, Evaluation, Plan, Score, Unmoved};
 use crate::predict::model::{MAX_FILE, Model};
 use crate::predict::scorer::Scorer;
@@ -38,6 +38,9 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
         Some(_) => Split::of(&folder).map_err(|e| bad(&e))?,
         None => Split::default(),
     };
+    let thinning = part.zip(arguments.max_rows).map(|(part, rows)| {
+        Thinning::of(&split, part, super::train::limits(rows)[part as usize])
+    });
     let mut evaluation = Evaluation::default();
     let plan = Plan {
         scorer: &scorer,
@@ -49,7 +52,11 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
     };
     folder
         .visit(|info, samples| {
-            let wanted = |now_s| part.is_none() || split.part(&info.group, now_s) == part;
+            let wanted = |now_s| {
+                let kept = |t: &Thinning| t.keeps(&info.group, &info.id, now_s, arguments.seed);
+                let here = part.is_none() || split.part(&info.group, now_s) == part;
+                here && thinning.as_ref().is_none_or(kept)
+            };
             evaluation.add(&plan, info, samples, &mut Unmoved, wanted);
         })
         .map_err(|e| bad(&e))?;

@@ -1,7 +1,7 @@
 //! Rows as CSV for another trainer.
 //!
 //! Header `part,group,trace_id,timestamp_s,target` and the features' names; a
-//! missing value is an empty field, a category its name. Rows stand in the
+//! missing number is `nan`, a category its name or empty. Rows stand in the
 //! order of the traces' files.
 
 use std::io::{self, Write};
@@ -47,7 +47,7 @@ pub fn write_row(
             .and_then(|c| info.categories.get(c));
         match category {
             Some(name) => write!(out, ",{}", name.as_deref().unwrap_or(""))?,
-            None if value.is_nan() => write!(out, ",")?,
+            None if value.is_nan() => write!(out, ",nan")?,
             None => write!(out, ",{value}")?,
         }
     }
