@@ -38,9 +38,9 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
         Some(_) => Split::of(&folder).map_err(|e| bad(&e))?,
         None => Split::default(),
     };
-    let thinning = part.zip(arguments.max_rows).map(|(part, rows)| {
-        Thinning::of(&split, part, super::train::limits(rows)[part as usize])
-    });
+    let thinning = part
+        .zip(arguments.max_rows)
+        .map(|(part, rows)| Thinning::of(&split, part, super::train::limits(rows)[part as usize]));
     let mut evaluation = Evaluation::default();
     let plan = Plan {
         scorer: &scorer,

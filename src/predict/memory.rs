@@ -19,10 +19,10 @@ use super::rank::nearest_rank_95;
 use crate::history::Histogram;
 
 /// Half-lives of the weighted means, seconds.
-pub const HALF_LIVES_S: [f64; 5] = [900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0];
+pub(super) const HALF_LIVES_S: [f64; 5] = [900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0];
 
 /// Length of a slot, seconds.
-pub const SLOT_S: f64 = 600.0;
+pub(super) const SLOT_S: f64 = 600.0;
 
 /// Slots in an hour, a day, a week.
 const HOUR: i64 = 6;
