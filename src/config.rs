@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::cpuset::CpuSet;
 use crate::placement::{Constraint, Kind, LARGEST_WEIGHT, SolveSettings, System, Weights};
+use crate::predict::online::DEFAULT_STEP;
 use crate::units::parse_duration;
 
 /// Where the settings live unless `--config` says otherwise.
@@ -27,6 +28,26 @@ pub struct Config {
     pub containers: Vec<ContainerEntry>,
     /// What a placement must keep.
     pub constraints: Vec<Constraint>,
+    /// How the predictor is calibrated.
+    pub predict: PredictSettings,
+}
+
+/// How the predictor is calibrated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PredictSettings {
+    /// Share of ten-minute stretches whose P95 is to stay at or below the prediction.
+    pub coverage: f64,
+    /// Change of a container's offset per miss, in its hour's maxima.
+    pub step: f64,
+}
+
+impl Default for PredictSettings {
+    fn default() -> Self {
+        Self {
+            coverage: 0.95,
+            step: DEFAULT_STEP,
+        }
+    }
 }
 
 /// One `[[containers]]` entry; the first match wins.
@@ -68,6 +89,14 @@ struct RawConfig {
     weights: Weights,
     containers: Vec<ContainerEntry>,
     constraints: Vec<Constraint>,
+    predict: RawPredict,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct RawPredict {
+    coverage: Option<f64>,
+    step: Option<f64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -196,6 +225,22 @@ fn check(raw: RawConfig) -> Result<Config, String> {
         weights: raw.weights,
         containers: raw.containers,
         constraints: raw.constraints,
+        predict: check_predict(&raw.predict)?,
+    })
+}
+
+fn check_predict(raw: &RawPredict) -> Result<PredictSettings, String> {
+    let defaults = PredictSettings::default();
+    let checked = |key: &str, value: Option<f64>, default, least: f64, most: f64| match value {
+        None => Ok(default),
+        Some(value) if (least..=most).contains(&value) => Ok(value),
+        Some(value) => Err(format!(
+            "predict.{key} = {value}: expected a number from {least} to {most}"
+        )),
+    };
+    Ok(PredictSettings {
+        coverage: checked("coverage", raw.coverage, defaults.coverage, 0.5, 0.995)?,
+        step: checked("step", raw.step, defaults.step, 0.0, 0.5)?,
     })
 }
 

@@ -128,6 +128,12 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Score a model on traces, beside simple rules
     Evaluate(EvaluateArgs),
+    /// Show what each container is predicted to use, and why
+    Predict(PredictArgs),
+    /// Take over models in LightGBM's text form, one file a quantile
+    Import(ImportArgs),
+    /// Write a quantile of a model in LightGBM's text form
+    Export(ExportArgs),
     /// The whole path on an embedded host; no root, leaves nothing behind
     Demo {
         /// Print one JSON object (schema plan/1)
@@ -326,6 +332,70 @@ fn parse_count(text: &str, least: usize, most: usize) -> Result<usize, String> {
             "'{}' is not a number from {least} to {most}",
             text.escape_debug()
         )),
+    }
+}
+
+/// Whose use is predicted.
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// Traces (CSV: trace_id,timestamp_s,cpus) instead of this machine, each at its end
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) trace: Option<PathBuf>,
+    /// The model for a trace [default: the host's]
+    #[arg(long, value_name = "MODEL", requires = "trace")]
+    pub(crate) model: Option<PathBuf>,
+    /// Requested CPUs of the traces
+    #[arg(long, value_name = "N", requires = "trace", value_parser = parse_positive)]
+    pub(crate) cpus: Option<f64>,
+    /// Print one JSON object (schema predict/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Models to take over.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// LightGBM 4 text models, trained with objective=quantile
+    #[arg(value_name = "MODEL.txt", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write a model file there instead of making it the host's model
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: Option<PathBuf>,
+    /// The quantile of a file that does not say its own
+    #[arg(long, value_name = "Q")]
+    pub(crate) quantile: Option<f64>,
+    /// Names of the categories, {"column": ["name", ..]}, where the file has none
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) dictionary: Option<PathBuf>,
+    /// Licence of model and training data, kept with the model
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) licence: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A model to write.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The model file [default: the host's model]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<PathBuf>,
+    /// Which quantile
+    #[arg(long, value_name = "Q", default_value_t = 0.95)]
+    pub(crate) quantile: f64,
+    /// The text file to write; names of categories go to FILE.dictionary.json beside it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn parse_positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err(format!("'{}' is not a number above 0", text.escape_debug())),
     }
 }
 

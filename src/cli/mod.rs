@@ -8,8 +8,10 @@ mod doctor;
 mod evaluate;
 mod exchange;
 mod exit;
+mod import;
 mod log;
 mod plan;
+mod predict;
 mod render;
 mod replay;
 mod restore;
@@ -79,6 +81,9 @@ fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Fail
             report,
             json,
         } => replay::run(journal, report.as_deref(), *json, log, out),
+        Command::Predict(arguments) => predict::run(&session, arguments, log, out),
+        Command::Import(arguments) => import::import(&session, arguments, log, out),
+        Command::Export(arguments) => import::export(&session, arguments, log, out),
         Command::Demo { json } => demo::run(*json, out),
         Command::Evaluate(arguments) => evaluate::run(arguments, out),
         Command::Train(arguments) => train::run(arguments, log, out),

@@ -12,8 +12,10 @@ use super::{plan, render};
 use crate::cgroup::{Container, Fence};
 use crate::cpuset::{CpuId, CpuSet};
 use crate::engine::record::Round;
+use crate::engine::shell::ModelState;
 use crate::engine::{Managed, request_words, shell};
 use crate::placement::{Kind, Placement, Status};
+use crate::predict::{Confidence, Link};
 use crate::report::format_diagram;
 use crate::topology::Summary;
 
@@ -25,6 +27,7 @@ struct Report {
     containers: Vec<Row>,
     violations: Vec<String>,
     last_decision: Option<Last>,
+    model: ModelState,
     notes: Vec<String>,
 }
 
@@ -38,7 +41,12 @@ struct Row {
     quota_mcpu: Option<u64>,
     throttled_share: Option<f64>,
     predicted_p95: f64,
+    predicted_p50: Option<f64>,
+    prediction_link: Link,
     prediction_source: String,
+    confidence: Option<Confidence>,
+    history_age_s: f64,
+    interval_s: Option<f64>,
     home: Option<u32>,
     cpuset: CpuSet,
     assigned: Option<CpuSet>,
@@ -84,6 +92,7 @@ pub(super) fn run(
             &sight.state.topology.online(),
         ),
         last_decision: last.map(|round| last_decision(round, sight.state.now_s)),
+        model: sight.model,
         notes: sight.notes,
     };
     if json {
@@ -115,6 +124,7 @@ pub(super) fn run(
             l.gap * 100.0
         )?,
     }
+    writeln!(out, "model     {}", model_words(&report.model))?;
     let owners = owners(&sight.state.containers);
     if !owners.is_empty() {
         write!(
@@ -131,6 +141,24 @@ pub(super) fn run(
     write!(out, "\n{}", container_table(&report.containers))?;
     write!(out, "{}", render::section("violations", &report.violations))?;
     Ok(exit::DONE)
+}
+
+fn model_words(model: &ModelState) -> String {
+    let fares = match model.coverage {
+        Some(covered) => format!(
+            "; it covered {:.1} % of {:.0} outcomes here",
+            100.0 * covered,
+            model.outcomes
+        ),
+        None => String::new(),
+    };
+    match (&model.reason, model.state) {
+        (None, state) => format!("{state}{fares}"),
+        (Some(reason), "none") => {
+            format!("none: {reason}; the last day and hour and the request are used")
+        }
+        (Some(reason), state) => format!("{state}: {reason}{fares}"),
+    }
 }
 
 /// The base set that a container was given last: of a pooled one that has a
@@ -176,6 +204,11 @@ fn row(m: &Managed, pool: Option<&CpuSet>) -> Row {
             .filter(|t| t.periods > 0)
             .map(|t| t.throttled as f64 / t.periods as f64),
         predicted_p95: m.prediction.p95,
+        predicted_p50: m.prediction.p50,
+        prediction_link: m.prediction.link,
+        confidence: m.prediction.confidence,
+        history_age_s: m.prediction.age_s,
+        interval_s: m.prediction.interval_s,
         prediction_source: m.prediction.why.clone(),
         home: c.home,
         cpuset: c.dir().effective.clone(),

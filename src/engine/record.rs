@@ -13,12 +13,13 @@ use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 
 mod first;
+mod second;
 
 use super::state::{Decision, Event, State};
 use crate::codec::{self, CodecError};
 
 /// Version of the record's form.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// One round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +57,7 @@ impl Round {
             .map(u32::from_le_bytes);
         match version {
             Some(SCHEMA) => codec::decode_value(&inflate(&bytes[4..])?),
+            Some(2) => codec::decode_value::<second::Round>(&inflate(&bytes[4..])?).map(Into::into),
             Some(1) => codec::decode_value::<first::Round>(&inflate(&bytes[4..])?).map(Into::into),
             Some(found) => Err(CodecError::Version {
                 found,

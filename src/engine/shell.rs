@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
+
 use super::decide::{decide, pool_base};
 use super::record::Round;
 use super::state::{Event, Managed, Settings, State};
@@ -29,7 +31,9 @@ use crate::cpuset::CpuSet;
 use crate::error::chain;
 use crate::history::{self, History, Observation};
 use crate::placement::{SolveSettings, Status};
-use crate::predict::{Fallback, Predictor};
+use crate::predict::forecast::{Chain, Forecast};
+use crate::predict::online::Pace;
+use crate::predict::store::{NO_MODEL, host_model};
 use crate::topology::{TopologyError, read_topology};
 
 /// The history's directory below the state directory.
@@ -96,10 +100,33 @@ pub struct Sight {
     pub hierarchy: Hierarchy,
     /// Usage history with this round's sample.
     pub history: History,
+    /// What the predictor remembers, with this round's samples.
+    pub forecast: Forecast,
+    /// The host's model.
+    pub model: ModelState,
     /// Containers that lack the cpuset controller, with what to do.
     pub blocked: Vec<Blocked>,
     /// For the operator.
     pub notes: Vec<String>,
+}
+
+/// The host's model, and whether it is used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelState {
+    /// `used`, `refused` or `none`.
+    pub state: &'static str,
+    /// Why it is refused, or that there is none.
+    pub reason: Option<String>,
+    /// Its quantiles.
+    pub quantiles: Vec<f64>,
+    /// Time of its newest training data, seconds since the epoch, UTC.
+    pub newest_s: Option<f64>,
+    /// Share of this host's recent outcomes that the calibrated trees covered.
+    pub coverage: Option<f64>,
+    /// Independent outcomes that this stands on.
+    pub outcomes: f64,
+    /// Mean losses on them, shares of the request: trees, maximum of the last hour.
+    pub losses: Option<(f64, f64)>,
 }
 
 /// How a round ended.
@@ -178,10 +205,30 @@ pub fn observe(
             .chain(&record_notes)
             .map(ToString::to_string),
     );
+    let (mut forecast, forecast_note) = Forecast::load(&site.state_dir.join(HISTORY));
+    notes.extend(forecast_note);
+    let trees = host_model(site.state_dir);
+    let chain = Chain {
+        trees: trees.as_ref().map_err(String::as_str),
+        pace: Pace {
+            coverage: site.config.predict.coverage,
+            step: site.config.predict.step,
+        },
+    };
+    forecast.observe(&history, &now, &samples, &chain);
+    let known: Vec<_> = observation
+        .containers
+        .iter()
+        .zip(&samples)
+        .map(|(container, sample)| {
+            let features = history.features(&now, sample, use_limit(container));
+            (container.key.clone(), features)
+        })
+        .collect();
+    let predictions = forecast.predict(&now, &known, &chain);
+    let model = model_state(&chain, &forecast, now.wall_s);
     let mut containers = Vec::new();
-    for (container, sample) in observation.containers.into_iter().zip(&samples) {
-        let features = history.features(&now, sample, use_limit(&container));
-        let prediction = Fallback.predict(&features);
+    for (container, prediction) in observation.containers.into_iter().zip(predictions) {
         let assigned = assigned_before(&container, last.as_ref(), journal);
         containers.push(Managed {
             container,
@@ -229,9 +276,30 @@ pub fn observe(
         last,
         hierarchy,
         history,
+        forecast,
+        model,
         blocked,
         notes,
     })
+}
+
+fn model_state(chain: &Chain<'_>, forecast: &Forecast, now_s: f64) -> ModelState {
+    let reason = chain.refusal(forecast, now_s);
+    let model = chain.trees.ok().map(crate::predict::trees::Trees::model);
+    let coverage = forecast.record().coverage();
+    ModelState {
+        state: match (&reason, chain.trees) {
+            (None, _) => "used",
+            (Some(_), Err(NO_MODEL)) => "none",
+            (Some(_), _) => "refused",
+        },
+        reason,
+        quantiles: model.map(|m| m.quantiles().to_vec()).unwrap_or_default(),
+        newest_s: model.map(|m| m.metadata().newest_s),
+        coverage: coverage.map(|c| c.0),
+        outcomes: coverage.map_or(0.0, |c| c.1),
+        losses: forecast.record().losses(),
+    }
 }
 
 /// The journal's knowledge of containers with nested directories, which alone
@@ -384,6 +452,8 @@ pub fn apply(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round, En
         .history
         .save(&site.state_dir.join(HISTORY), &history::Limits::default());
     sight.notes.extend(stored.iter().map(ToString::to_string));
+    let forgotten = sight.forecast.save(&site.state_dir.join(HISTORY));
+    sight.notes.extend(forgotten);
     let round = decide_now(&sight);
     let answer = &round.decision.plan.answer;
     let is_told = matches!(answer.status, Status::Kept | Status::Relaxed);

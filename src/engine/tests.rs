@@ -63,6 +63,7 @@ fn container(id: &str, inode: u64, cpus: u32) -> Managed {
         link: Link::Request,
         age_s: 0.0,
         interval_s: None,
+        confidence: None,
         why: "the request".into(),
     };
     Managed {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::cgroup::{Container, ContainerKey, Context};
 use crate::predict::Features;
+use crate::predict::online::Sample;
 
 use super::archive::Info;
 use super::track::{Closed, Reading, Track, Trouble};
@@ -217,6 +218,23 @@ impl History {
         });
         features.doubts.extend(recent);
         features
+    }
+
+    /// The container's samples of the last hour, oldest first; none of one that
+    /// was never recorded.
+    pub fn samples(&self, key: &ContainerKey) -> impl Iterator<Item = Sample> {
+        let hour = self.tracks.get(key).map(|track| track.hour.iter());
+        hour.into_iter().flatten().map(|s| Sample {
+            end_ms: s.end_ms,
+            length_ms: u64::from(s.length_ms),
+            cpus: cpus(s.ucpu),
+        })
+    }
+
+    /// Whether the container is there, or was within the last hour.
+    #[must_use]
+    pub fn knows(&self, key: &ContainerKey) -> bool {
+        self.tracks.contains_key(key)
     }
 
     /// Whether wall time moved against uptime since the last round, seconds.

@@ -89,6 +89,14 @@ pub struct Fallback;
 
 impl Predictor for Fallback {
     fn predict(&self, features: &Features) -> Prediction {
+        self.predict_without(features, "no trained model")
+    }
+}
+
+impl Fallback {
+    /// As [`Predictor::predict`], with the reason why no trees speak.
+    #[must_use]
+    pub fn predict_without(&self, features: &Features, no_model: &str) -> Prediction {
         let usable = |x: &f64| x.is_finite() && *x >= 0.0;
         let hour: Vec<(f64, f64)> = features
             .last_hour
@@ -99,7 +107,7 @@ impl Predictor for Fallback {
         let day = features.day_p95.filter(usable);
         let request = features.request.filter(usable);
         let interval_s = typical_interval(&hour);
-        let (p95, link, mut why) = estimate(&hour, day, request, features.age_s);
+        let (p95, link, mut why) = estimate(&hour, day, request, features.age_s, no_model);
         let limit = features.limit.filter(usable).unwrap_or(f64::INFINITY);
         if p95 > limit {
             why += &format!("; held at the limit of {limit:.3}");
@@ -118,6 +126,7 @@ impl Predictor for Fallback {
             link,
             age_s: features.age_s,
             interval_s,
+            confidence: None,
             why,
         }
     }
@@ -129,8 +138,8 @@ fn estimate(
     day: Option<f64>,
     request: Option<f64>,
     age_s: f64,
+    no_model: &str,
 ) -> (f64, Link, String) {
-    let no_model = "no trained model";
     if hour.is_empty() {
         return match (day, request) {
             (Some(day), _) => (
@@ -228,7 +237,7 @@ fn standard_deviation(hour: &[(f64, f64)]) -> f64 {
 }
 
 /// Median distance of neighbouring samples, seconds; none with fewer than two.
-fn typical_interval(hour: &[(f64, f64)]) -> Option<f64> {
+pub(super) fn typical_interval(hour: &[(f64, f64)]) -> Option<f64> {
     let mut steps: Vec<f64> = hour.windows(2).map(|w| w[0].0 - w[1].0).collect();
     steps.sort_by(f64::total_cmp);
     steps.get(steps.len() / 2).copied()

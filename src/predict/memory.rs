@@ -15,6 +15,8 @@
 //! Use is in CPUs (of a trace: hundredths of its percents). All but counts and
 //! times scale with it.
 
+use serde::{Deserialize, Serialize};
+
 use super::rank::nearest_rank_95;
 use crate::history::Histogram;
 
@@ -39,7 +41,7 @@ const JUMP_HALF_LIFE: f64 = 144.0;
 const PEAK_SHARE: f64 = 0.9;
 
 /// A weighted mean and mean square whose weights halve every half-life.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Decayed {
     weight: f64,
     sum: f64,
@@ -64,7 +66,7 @@ impl Decayed {
 }
 
 /// Figures made when a slot closes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Walked {
     /// Largest slot of the last 2, 3, 6, 12, 24 hours and 7 days.
     pub(super) largest: [f64; 6],
@@ -77,7 +79,7 @@ pub(super) struct Walked {
 }
 
 /// The memory; see the module's documentation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Memory {
     last_s: Option<f64>,
     decayed: [Decayed; HALF_LIVES_S.len()],

@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod evaluate;
 mod fallback;
 pub mod features;
+pub mod forecast;
 pub mod forest;
 #[cfg(test)]
 mod fuzz;
@@ -13,11 +14,14 @@ pub mod grow;
 pub mod lightgbm;
 mod memory;
 pub mod model;
+pub mod online;
 mod rank;
 pub mod scorer;
+pub mod store;
 pub mod train;
+pub mod trees;
 mod types;
 
 pub use fallback::Fallback;
 pub use memory::Memory;
-pub use types::{Features, Link, Prediction, Predictor};
+pub use types::{Confidence, Features, Link, Prediction, Predictor};

@@ -43,6 +43,15 @@ pub struct Features {
     pub doubts: Vec<String>,
 }
 
+/// How well the trees covered a container's recent outcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Confidence {
+    /// Share of recent complete outcomes at or below the prediction.
+    pub coverage: f64,
+    /// How many independent outcomes it stands on, each weighing half after a day.
+    pub outcomes: f64,
+}
+
 /// A prediction with its provenance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
@@ -56,6 +65,8 @@ pub struct Prediction {
     pub age_s: f64,
     /// Typical sampling interval seen, seconds; none with fewer than two samples.
     pub interval_s: Option<f64>,
+    /// How well it held for this container so far; none without outcomes.
+    pub confidence: Option<Confidence>,
     /// Why this link was used and the stronger ones not, in words.
     pub why: String,
 }

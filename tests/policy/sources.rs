@@ -27,6 +27,7 @@ const EDGES: &[&str] = &[
     "src/engine/shell.rs",
     "src/history/store.rs",
     "src/predict/dataset/read.rs",
+    "src/predict/store.rs",
 ];
 
 fn rust_files() -> impl Iterator<Item = &'static TextFile> {

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::super::state::{Decision, Event, Managed, Settings, State};
+use super::super::state::{Decision, Event, Settings, State};
+use super::second::Managed;
 use crate::cgroup::Version;
 use crate::cgroup::journal::JournalState;
 use crate::cpuset::CpuSet;
@@ -53,7 +54,7 @@ impl From<Round> for super::Round {
                     weights: settings.weights,
                     constraints: Vec::new(),
                 },
-                containers: state.containers,
+                containers: state.containers.into_iter().map(Into::into).collect(),
                 pool_assigned: state.pool_assigned,
                 first_sets: state.first_sets,
             },

@@ -1,0 +1,296 @@
+//! A model as a link of the chain: from what is known of a container to its
+//! quantiles in CPUs, or the reason why not.
+//!
+//! **Refused as a whole**: columns that are not features of this release, none
+//! of the quantiles near the wanted coverage, older than [`MAX_AGE_S`].
+//!
+//! **Refused for a container**: younger than the hour that every training row
+//! had; no request (levels are in % of it) unless the model is scale-free; no
+//! sample in the last hour; a sampling interval that training did not have; a
+//! level or a number of CPUs beyond what training had. Features that only grow
+//! with time (age) are held at the largest that training had instead.
+
+use super::features::{
+    CATEGORIES, COUNT, FEATURES, HOUR_MAX, Kind as FeatureKind, Moment, fill_row,
+};
+use super::forest::Kind;
+use super::model::{Model, Target};
+use super::{Features, Memory};
+
+/// Training data older than this is no guide any more, seconds: half a year.
+pub const MAX_AGE_S: f64 = 180.0 * 86_400.0;
+
+/// An interval may be this much below the shortest or above the longest of training.
+const INTERVAL_SLACK: f64 = 1.25;
+
+/// A level may be this much of training's span outside of it.
+const RANGE_SLACK: f64 = 0.1;
+
+/// Wanted coverage may be this far from the nearest quantile of a model.
+const QUANTILE_SLACK: f64 = 0.03;
+
+/// Percents in the whole.
+const PERCENT: f64 = 100.0;
+
+/// History without which no training row was, seconds.
+const LEAST_AGE_S: f64 = 3_600.0;
+
+/// Names of the four categories, in a row's order.
+const CATEGORY_NAMES: [&str; 4] = ["owner", "image", "app", "kind"];
+
+/// A usable model.
+#[derive(Clone, Debug)]
+pub struct Trees {
+    model: Model,
+    /// Checksum of the file: which model it is.
+    id: u32,
+    /// Feature of each column.
+    features: Vec<usize>,
+}
+
+/// What the trees say of a container, CPUs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spoken {
+    /// Quantile at the wanted coverage.
+    pub p95: f64,
+    /// Median, if the model has one.
+    pub p50: Option<f64>,
+    /// Largest use of the last hour.
+    pub hour_max: f64,
+}
+
+impl Trees {
+    /// A model bound to the features of this release.
+    ///
+    /// # Errors
+    /// Names the columns that are no features.
+    pub fn new(model: Model, id: u32) -> Result<Self, String> {
+        let mut absent = Vec::new();
+        let mut features = Vec::new();
+        for column in model.columns() {
+            let found = FEATURES.iter().position(|f| f.name == column.name);
+            let fits = |i: &usize| {
+                let categorical = matches!(column.kind, Kind::Categorical { .. });
+                categorical == (FEATURES[*i].kind == FeatureKind::Category)
+            };
+            match found.filter(fits) {
+                Some(feature) => features.push(feature),
+                None => absent.push(column.name.escape_debug().to_string()),
+            }
+        }
+        if !absent.is_empty() {
+            return Err(format!(
+                "features absent: the model's columns {} are not known to this release",
+                absent.join(", ")
+            ));
+        }
+        Ok(Self {
+            model,
+            id,
+            features,
+        })
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Which model it is.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Why the model is not used for anything now; none: it may be.
+    #[must_use]
+    pub fn refusal(&self, now_s: f64, coverage: f64) -> Option<String> {
+        let age_s = now_s - self.model.metadata().newest_s;
+        if age_s > MAX_AGE_S {
+            return Some(format!(
+                "the model is too old: its newest training data is {:.0} days old, {:.0} are allowed; train again",
+                age_s / 86_400.0,
+                MAX_AGE_S / 86_400.0
+            ));
+        }
+        let quantiles = self.model.quantiles();
+        let near = |q: &f64| (q - coverage).abs() <= QUANTILE_SLACK;
+        if !quantiles.iter().any(near) {
+            return Some(format!(
+                "the model has no quantile near the wanted coverage {coverage}; it has {quantiles:?}"
+            ));
+        }
+        None
+    }
+
+    /// What the trees say, before the online offset.
+    ///
+    /// # Errors
+    /// Why they say nothing of this container.
+    pub fn speak(
+        &self,
+        features: &Features,
+        memory: Option<&Memory>,
+        interval_s: Option<f64>,
+        coverage: f64,
+    ) -> Result<Spoken, String> {
+        if features.age_s < LEAST_AGE_S {
+            return Err(format!(
+                "the model speaks from an hour on, this is {:.0} min old",
+                features.age_s / 60.0
+            ));
+        }
+        let scale_free = self.model.metadata().target == Target::OfHourMax;
+        let request = features.request.filter(|r| r.is_finite() && *r > 0.0);
+        let unit = match (request, scale_free) {
+            (Some(request), _) => PERCENT / request,
+            (None, true) => PERCENT,
+            (None, false) => {
+                return Err("no request, of which the model's levels are shares".into());
+            }
+        };
+        if let Some(reason) = self.unfit_interval(interval_s) {
+            return Err(reason);
+        }
+        let moment = Moment {
+            now_s: features.now_s,
+            hour: &features.last_hour,
+            day_p95: features.day_p95,
+            memory,
+            age_s: features.age_s,
+            interval_s,
+            unit,
+            cpus: request,
+            memory_mib: features.context.memory_bytes.map(mebibytes),
+            categories: self.codes(features),
+        };
+        let mut filled = [0.0; COUNT];
+        fill_row(&moment, &mut filled);
+        let hour_max = f64::from(filled[HOUR_MAX]);
+        if hour_max.is_nan() {
+            return Err("no sample in the last hour".into());
+        }
+        let scale = if scale_free { hour_max } else { 1.0 };
+        if scale <= 0.0 {
+            return Err("idle for an hour: a scale-free model has no scale".into());
+        }
+        let row = self.row(&filled, scale)?;
+        let mut values = vec![0.0; self.model.quantiles().len()];
+        self.model.evaluate(&row, &mut values);
+        let cpus = |value: f64| (value * scale / unit).max(0.0);
+        let quantiles = self.model.quantiles();
+        let median = quantiles.iter().position(|q| (q - 0.5).abs() < 1e-9);
+        Ok(Spoken {
+            p95: cpus(between(quantiles, &values, coverage)),
+            p50: median.map(|i| cpus(values[i])),
+            hour_max: hour_max / unit,
+        })
+    }
+
+    fn unfit_interval(&self, interval_s: Option<f64>) -> Option<String> {
+        let (least, most) = self.model.metadata().interval_s?;
+        match interval_s {
+            Some(s) if s < least / INTERVAL_SLACK || s > most * INTERVAL_SLACK => Some(format!(
+                "samples every {s:.0} s, the model was trained on {least:.0} to {most:.0} s"
+            )),
+            Some(_) => None,
+            None => Some("fewer than two samples in the last hour".into()),
+        }
+    }
+
+    /// The model's row, or which feature is beyond its training.
+    fn row(&self, filled: &[f32; COUNT], scale: f64) -> Result<Vec<f64>, String> {
+        let mut row = Vec::with_capacity(self.features.len());
+        for (column, &index) in self.model.columns().iter().zip(&self.features) {
+            let feature = &FEATURES[index];
+            let mut value = f64::from(filled[index]);
+            if feature.kind == FeatureKind::Level {
+                value /= scale;
+            }
+            if let Kind::Numeric { least, most } = column.kind
+                && least <= most
+            {
+                let slack = RANGE_SLACK * (most - least);
+                let judged = feature.kind == FeatureKind::Level || feature.name == "cpus";
+                if judged && (value < least - slack || value > most + slack) {
+                    return Err(format!(
+                        "out of the model's range: {} is {value:.1}, in training {least:.1} to {most:.1}",
+                        feature.name
+                    ));
+                }
+                if feature.name == "age_h" {
+                    value = value.min(most);
+                }
+            }
+            row.push(value);
+        }
+        Ok(row)
+    }
+
+    /// Codes of owner, image, app and kind in the model's dictionary; NaN: unknown.
+    fn codes(&self, features: &Features) -> [f32; 4] {
+        let context = &features.context;
+        let names = [
+            context.owner.as_deref(),
+            context.image.as_deref(),
+            context.app.as_deref(),
+            None,
+        ];
+        let mut codes = [f32::NAN; 4];
+        for ((code, name), category) in codes.iter_mut().zip(names).zip(0..) {
+            let index = CATEGORIES + category;
+            let at = self.features.iter().position(|f| *f == index);
+            let column = at.and_then(|at| self.model.columns().get(at));
+            if let (Some(name), Some(Kind::Categorical { levels })) =
+                (name, column.map(|c| &c.kind))
+            {
+                let level = levels.iter().position(|level| level == name);
+                let level = level.and_then(|level| u16::try_from(level).ok());
+                *code = level.map_or(f32::NAN, f32::from);
+            }
+        }
+        debug_assert!((0..4).all(|c| FEATURES[CATEGORIES + c].name == CATEGORY_NAMES[c]));
+        codes
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size, to sixteen digits")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}
+
+/// The value at `wanted` on the line through the two quantiles around it; the
+/// nearest one's beyond them.
+fn between(quantiles: &[f64], values: &[f64], wanted: f64) -> f64 {
+    let after = quantiles.partition_point(|q| *q < wanted - 1e-9);
+    match (after.checked_sub(1), quantiles.get(after)) {
+        (_, Some(q)) if *q <= wanted + 1e-9 => values[after],
+        (Some(before), Some(q)) => {
+            let share = (wanted - quantiles[before]) / (q - quantiles[before]);
+            values[before] + share * (values[after] - values[before])
+        }
+        (None, _) => values[0],
+        (Some(last), None) => values[last],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coverage_between_quantiles() {
+        let at = |wanted| between(&[0.5, 0.9, 0.95], &[1.0, 5.0, 7.0], wanted);
+        for (wanted, value) in [
+            (0.3, 1.0),
+            (0.5, 1.0),
+            (0.7, 3.0),
+            (0.925, 6.0),
+            (0.95, 7.0),
+            (0.99, 7.0),
+        ] {
+            assert!((at(wanted) - value).abs() < 1e-9, "{wanted}");
+        }
+    }
+}
