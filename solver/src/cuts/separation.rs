@@ -171,6 +171,11 @@ impl Separation {
                 found.extend(self.run(position, relaxation, limit, budget));
                 if techniques[0] == Technique::ProductCuts {
                     found.extend(self.products_at_mean(relaxation, limit, budget));
+                    // Cheap, and where there are any the dearer ones that are
+                    // found before they hold are soon forgotten.
+                    if found.iter().any(|cut| cut.source == Technique::ProductCuts) {
+                        break;
+                    }
                 }
             }
         }
@@ -296,6 +301,12 @@ impl Separation {
             first.idle = 0;
         }
         found
+    }
+
+    /// Whether products may be stated by rows: there are some, or nobody looked yet.
+    pub(crate) fn looks_for_products(&self) -> bool {
+        self.techniques.has(Technique::ProductCuts)
+            && self.products.as_ref().is_none_or(|products| !products.is_empty())
     }
 
     /// Product cuts that the mean of symmetric solutions violates. It is as good

@@ -127,7 +127,7 @@ impl Tree<'_> {
         is_root: bool,
         budget: &mut Budget,
     ) -> Result<Vec<Cut>, Ending> {
-        let mean = if is_root {
+        let mean = if is_root && self.separation.looks_for_products() {
             self.orbit_mean(budget)
         } else {
             None

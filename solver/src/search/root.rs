@@ -212,7 +212,7 @@ impl Tree<'_> {
     /// and solves again where that cuts off the relaxation's point.
     fn tighten_root(&mut self, budget: &mut Budget) -> Result<Tightened, Ending> {
         for _ in 0..TIGHTENINGS {
-            if self.is_root_stale && !self.refresh_root() {
+            if self.is_root_stale && !self.refresh_root(budget) {
                 return Ok(Tightened::Empty);
             }
             self.sync_bounds();

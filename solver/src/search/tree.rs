@@ -342,7 +342,7 @@ impl<'a> Tree<'a> {
         loop {
             let node = match next.take() {
                 Some(node) => node,
-                None => match self.select() {
+                None => match self.select(budget) {
                     Some(node) => node,
                     None => break,
                 },
@@ -366,10 +366,10 @@ impl<'a> Tree<'a> {
     }
 
     /// The next node to solve.
-    fn select(&mut self) -> Option<Node> {
+    fn select(&mut self, budget: &mut Budget) -> Option<Node> {
         let pruned = self.open.prune(self.limit);
         self.finish(pruned);
-        if self.is_root_stale && !self.refresh_root() {
+        if self.is_root_stale && !self.refresh_root(budget) {
             // Nothing better than the incumbent is left anywhere.
             let pruned = self.open.prune(f64::NEG_INFINITY);
             self.finish(pruned.max(self.limit));
@@ -415,7 +415,7 @@ impl<'a> Tree<'a> {
 
     /// Tightens the root's bounds after the incumbent improved; false if
     /// nothing is left.
-    pub(super) fn refresh_root(&mut self) -> bool {
+    pub(super) fn refresh_root(&mut self, budget: &mut Budget) -> bool {
         self.is_root_stale = false;
         self.domain.pop_to(0);
         self.stack.clear();
@@ -425,11 +425,11 @@ impl<'a> Tree<'a> {
         self.domain.tidy_clauses();
         self.fix_by_root_proof();
         if self.params.techniques.has(Technique::Propagation)
-            && !self.domain.propagate(&mut Budget::unlimited())
+            && !self.domain.propagate(budget)
         {
             return false;
         }
-        if !self.share_bounds(&mut Budget::unlimited()) {
+        if !self.share_bounds(budget) {
             return false;
         }
         self.domain.refresh();
