@@ -306,7 +306,10 @@ impl Separation {
     /// Whether products may be stated by rows: there are some, or nobody looked yet.
     pub(crate) fn looks_for_products(&self) -> bool {
         self.techniques.has(Technique::ProductCuts)
-            && self.products.as_ref().is_none_or(|products| !products.is_empty())
+            && self
+                .products
+                .as_ref()
+                .is_none_or(|products| !products.is_empty())
     }
 
     /// Product cuts that the mean of symmetric solutions violates. It is as good

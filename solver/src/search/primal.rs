@@ -115,7 +115,8 @@ impl Tree<'_> {
         for technique in self.schedule.after_root(&self.moment()) {
             self.run_heuristics(&[technique], budget)?;
             if self.is_root_stale
-                && (!self.refresh_root(budget) || self.is_restart_due(integers, EARLY_RESTART_SHARE))
+                && (!self.refresh_root(budget)
+                    || self.is_restart_due(integers, EARLY_RESTART_SHARE))
             {
                 break;
             }

@@ -424,9 +424,7 @@ impl<'a> Tree<'a> {
         }
         self.domain.tidy_clauses();
         self.fix_by_root_proof();
-        if self.params.techniques.has(Technique::Propagation)
-            && !self.domain.propagate(budget)
-        {
+        if self.params.techniques.has(Technique::Propagation) && !self.domain.propagate(budget) {
             return false;
         }
         if !self.share_bounds(budget) {
