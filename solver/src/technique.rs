@@ -52,6 +52,8 @@ techniques! {
     CliqueMerging = "clique-merging", true;
     /// Independent parts solved on their own.
     Components = "components", true;
+    /// A crash basis for the first relaxation.
+    Crash = "crash", false;
     /// Gomory mixed integer cuts.
     Gomory = "gomory", true;
     /// Complemented mixed integer rounding of aggregated rows.

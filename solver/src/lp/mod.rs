@@ -18,6 +18,7 @@
 //! | `primal.rs` | primal simplex: Devex, Harris ratio test; clean-up and unbounded problems |
 //! | `scaling.rs`, `refine.rs` | powers of two for rows and columns; basic values to full precision |
 //! | `solve.rs` | phases, removal of shifts, the recovery ladder |
+//! | `crash.rs` | a start with fewer fixed logicals |
 //! | `bound.rs` | dual bounds that round-off cannot break |
 //! | `proof.rs` | Farkas vectors and rays, checked against the caller's data |
 //! | `edit.rs` | bounds, costs, rows and columns that come and go |
@@ -30,6 +31,7 @@
 //! stable implementation", thesis, Paderborn 2005.
 
 mod bound;
+mod crash;
 mod dual;
 mod edit;
 mod factor;

@@ -276,6 +276,17 @@ impl Tree<'_> {
         has_integers: bool,
         budget: &mut Budget,
     ) -> Result<Relaxed, Ending> {
+        if self.params.techniques.has(Technique::Crash) {
+            let before = budget.ticks();
+            let chosen = self.lp.crash(budget) as u64;
+            let effort = Effort {
+                calls: 1,
+                found: chosen,
+                used: chosen,
+                ticks: budget.ticks() - before,
+            };
+            self.count(Technique::Crash, effort);
+        }
         let limits = LpLimits::default();
         let mut status = self.lp.solve(&limits, budget);
         if status == LpStatus::Trouble && !budget.is_over() {
