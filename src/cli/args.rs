@@ -218,10 +218,19 @@ pub(crate) struct BatchArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// A directory of usage traces (meta.csv and samples, see docs/prediction.md)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) traces: PathBuf,
-    /// The model file; replaced only by a whole new one
-    #[arg(long, value_name = "MODEL", required_unless_present = "export")]
+    #[arg(long, value_name = "DIR", required_unless_present = "history")]
+    pub(crate) traces: Option<PathBuf>,
+    /// Train on a host's history (STATE/history), or on a directory of such, one a host
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["traces", "export"])]
+    pub(crate) history: Option<PathBuf>,
+    /// Stop growing after so many seconds of CPU time
+    #[arg(long, value_name = "SECONDS", value_parser = parse_positive)]
+    pub(crate) cpu_seconds: Option<f64>,
+    /// Memory for the rows, MiB: fewer rows are taken, evenly
+    #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "history")]
+    pub(crate) memory: u64,
+    /// The model file; replaced only by a whole new one [default with --history: the host's model]
+    #[arg(long, value_name = "MODEL")]
     pub(crate) out: Option<PathBuf>,
     /// Write the rows for another trainer, and train nothing
     #[arg(long, value_name = "ROWS.csv", conflicts_with_all = ["out", "json"])]

@@ -15,6 +15,7 @@ mod predict;
 mod render;
 mod replay;
 mod restore;
+mod retrain;
 mod settings;
 mod status;
 mod subject;
@@ -86,6 +87,6 @@ fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Fail
         Command::Export(arguments) => import::export(&session, arguments, log, out),
         Command::Demo { json } => demo::run(*json, out),
         Command::Evaluate(arguments) => evaluate::run(arguments, out),
-        Command::Train(arguments) => train::run(arguments, log, out),
+        Command::Train(arguments) => train::run(&session, arguments, log, out),
     }
 }

@@ -16,6 +16,8 @@ use super::exchange::print_json;
 use super::exit::{self, Failure};
 use super::log::Log;
 use super::render;
+use super::retrain;
+use super::settings::Session;
 use crate::error::chain;
 use crate::predict::dataset::{
     Dataset, Levels, Part, RowLimits, Split, Thinning, TraceFolder, export, walk,
@@ -28,9 +30,23 @@ use crate::report::{display_name, escape_name};
 /// What is said of a model's data where nothing else is known.
 const LICENCE: &str = "that of the traces it was trained on";
 
-pub(super) fn run(arguments: &TrainArgs, log: &Log, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(super) fn run(
+    session: &Session,
+    arguments: &TrainArgs,
+    log: &Log,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    if let Some(history) = &arguments.history {
+        return retrain::run(session, history, arguments, log, out);
+    }
     let bad = |e: &dyn std::error::Error| Failure::bad_input(chain(e));
-    let folder = TraceFolder::open(&arguments.traces).map_err(|e| bad(&e))?;
+    let Some(traces) = &arguments.traces else {
+        return Err(Failure::new(
+            exit::USAGE,
+            "train needs --traces DIR or --history DIR",
+        ));
+    };
+    let folder = TraceFolder::open(traces).map_err(|e| bad(&e))?;
     let split = Split::of(&folder).map_err(|e| bad(&e))?;
     if let Some(path) = &arguments.export {
         let rows = export_rows(&folder, &split, arguments, path)?;
@@ -58,7 +74,7 @@ pub(super) fn run(arguments: &TrainArgs, log: &Log, out: &mut dyn Write) -> Resu
     let progress = Progress::new(settings.trees);
     let trained = train(dataset, &settings, LICENCE, &mut |trees, loss| {
         progress.show(trees, loss);
-        true
+        within(arguments)
     });
     progress.end();
     let trained = trained.map_err(|e| bad(&e))?;
@@ -81,7 +97,13 @@ pub(super) fn run(arguments: &TrainArgs, log: &Log, out: &mut dyn Write) -> Resu
     Ok(exit::DONE)
 }
 
-fn settings(arguments: &TrainArgs) -> Settings {
+/// Whether there is CPU time left.
+pub(super) fn within(arguments: &TrainArgs) -> bool {
+    let spent = arguments.cpu_seconds.zip(user_s());
+    spent.is_none_or(|(most, spent)| spent < most)
+}
+
+pub(super) fn settings(arguments: &TrainArgs) -> Settings {
     let mut quantiles = vec![0.5, 0.9, 0.95, 0.99];
     let main = arguments.quantile;
     if !quantiles.iter().any(|q: &f64| q.total_cmp(&main).is_eq()) {
@@ -231,20 +253,20 @@ impl Report {
 }
 
 /// A line on the terminal while trees grow.
-struct Progress {
+pub(super) struct Progress {
     is_on: bool,
     trees: usize,
 }
 
 impl Progress {
-    fn new(trees: usize) -> Self {
+    pub(super) fn new(trees: usize) -> Self {
         Self {
             is_on: std::io::stderr().is_terminal(),
             trees,
         }
     }
 
-    fn show(&self, trees: usize, loss: Option<f64>) {
+    pub(super) fn show(&self, trees: usize, loss: Option<f64>) {
         if self.is_on {
             let loss = loss.map_or(String::new(), |loss| format!(", pinball {loss:.4}"));
             let _ = write!(
@@ -255,7 +277,7 @@ impl Progress {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if self.is_on {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }

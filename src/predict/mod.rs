@@ -1,6 +1,7 @@
 //! Prediction of a container's CPU use: the 0.95 quantile of the P95 of the
 //! next ten minutes.
 
+pub mod archive_rows;
 pub mod binning;
 pub mod dataset;
 pub mod evaluate;

@@ -113,6 +113,50 @@ pub fn install_model(state: &Path, model: &Model) -> Result<PathBuf, String> {
     Ok(path)
 }
 
+/// As [`write_model`], keeping the file before as `FILE.previous`.
+///
+/// # Errors
+/// In words, naming the file. The old file is untouched then.
+pub fn replace_model(path: &Path, model: &Model) -> Result<(), String> {
+    let mut previous = path.as_os_str().to_os_string();
+    previous.push(".previous");
+    write(path, model, Some(Path::new(&previous)))
+}
+
+/// History directories (those with an archive) at `directory`, or one or two levels
+/// below, with the name of the host: the subdirectory's, `this` for the directory itself.
+///
+/// # Errors
+/// In words, if the directory cannot be listed.
+pub fn archives(directory: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+    let is_history = |dir: &Path| dir.join("archive").is_dir();
+    let within = |dir: &Path| {
+        [dir.to_path_buf(), dir.join("history")]
+            .into_iter()
+            .find(|d| is_history(d))
+    };
+    if let Some(found) = within(directory) {
+        return Ok(vec![("this".into(), found)]);
+    }
+    let name = escape_name(directory.as_os_str().as_encoded_bytes());
+    let failed = |e: io::Error| format!("cannot read {name}: {e}");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let host = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let host = escape_name(host);
+        found.extend(within(&path).map(|history| (host, history)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Lowers the priority of this process, as far as the kernel lets it.
+pub fn be_nice() {
+    // Training is never urgent; where it is refused, training goes on all the same.
+    let _ = rustix::process::nice(10);
+}
+
 fn write(path: &Path, model: &Model, previous: Option<&Path>) -> Result<(), String> {
     let name = escape_name(path.as_os_str().as_encoded_bytes());
     let bytes = model

@@ -6,15 +6,15 @@
 //!
 //! **Refused for a container**: younger than the hour that every training row
 //! had; no request (levels are in % of it) unless the model is scale-free; no
-//! sample in the last hour; a sampling interval that training did not have; a
-//! level or a number of CPUs beyond what training had. Features that only grow
+//! sample in the last hour; samples coarser than training had (finer ones are
+//! condensed); a level or a number of CPUs beyond what training had. Features that only grow
 //! with time (age) are held at the largest that training had instead.
 
-use super::features::{
-    CATEGORIES, COUNT, FEATURES, HOUR_MAX, Kind as FeatureKind, Moment, fill_row,
-};
+use super::features::{COUNT, FEATURES, HOUR_MAX, Kind as FeatureKind, Moment, fill_row};
 use super::forest::Kind;
 use super::model::{Model, Target};
+use super::rank::nearest_rank_95;
+use super::scorer::Scorer;
 use super::{Features, Memory};
 
 /// Training data older than this is no guide any more, seconds: half a year.
@@ -26,6 +26,9 @@ const INTERVAL_SLACK: f64 = 1.25;
 /// A level may be this much of training's span outside of it.
 const RANGE_SLACK: f64 = 0.1;
 
+/// Longest stretch whose P95 stands for a sample, seconds.
+const LONGEST_STRETCH_S: f64 = 300.0;
+
 /// Wanted coverage may be this far from the nearest quantile of a model.
 const QUANTILE_SLACK: f64 = 0.03;
 
@@ -35,13 +38,10 @@ const PERCENT: f64 = 100.0;
 /// History without which no training row was, seconds.
 const LEAST_AGE_S: f64 = 3_600.0;
 
-/// Names of the four categories, in a row's order.
-const CATEGORY_NAMES: [&str; 4] = ["owner", "image", "app", "kind"];
-
 /// A usable model.
 #[derive(Clone, Debug)]
 pub struct Trees {
-    model: Model,
+    scorer: Scorer,
     /// Checksum of the file: which model it is.
     id: u32,
     /// Feature of each column.
@@ -65,27 +65,12 @@ impl Trees {
     /// # Errors
     /// Names the columns that are no features.
     pub fn new(model: Model, id: u32) -> Result<Self, String> {
-        let mut absent = Vec::new();
-        let mut features = Vec::new();
-        for column in model.columns() {
-            let found = FEATURES.iter().position(|f| f.name == column.name);
-            let fits = |i: &usize| {
-                let categorical = matches!(column.kind, Kind::Categorical { .. });
-                categorical == (FEATURES[*i].kind == FeatureKind::Category)
-            };
-            match found.filter(fits) {
-                Some(feature) => features.push(feature),
-                None => absent.push(column.name.escape_debug().to_string()),
-            }
-        }
-        if !absent.is_empty() {
-            return Err(format!(
-                "features absent: the model's columns {} are not known to this release",
-                absent.join(", ")
-            ));
-        }
+        let scorer = Scorer::new(model).map_err(|e| format!("features absent: {e}"))?;
+        let place = |name: &str| FEATURES.iter().position(|f| f.name == name);
+        let columns = scorer.model().columns().iter();
+        let features = columns.filter_map(|column| place(&column.name)).collect();
         Ok(Self {
-            model,
+            scorer,
             id,
             features,
         })
@@ -94,7 +79,7 @@ impl Trees {
     /// The model.
     #[must_use]
     pub fn model(&self) -> &Model {
-        &self.model
+        self.scorer.model()
     }
 
     /// Which model it is.
@@ -106,7 +91,7 @@ impl Trees {
     /// Why the model is not used for anything now; none: it may be.
     #[must_use]
     pub fn refusal(&self, now_s: f64, coverage: f64) -> Option<String> {
-        let age_s = now_s - self.model.metadata().newest_s;
+        let age_s = now_s - self.model().metadata().newest_s;
         if age_s > MAX_AGE_S {
             return Some(format!(
                 "the model is too old: its newest training data is {:.0} days old, {:.0} are allowed; train again",
@@ -114,7 +99,7 @@ impl Trees {
                 MAX_AGE_S / 86_400.0
             ));
         }
-        let quantiles = self.model.quantiles();
+        let quantiles = self.model().quantiles();
         let near = |q: &f64| (q - coverage).abs() <= QUANTILE_SLACK;
         if !quantiles.iter().any(near) {
             return Some(format!(
@@ -141,7 +126,7 @@ impl Trees {
                 features.age_s / 60.0
             ));
         }
-        let scale_free = self.model.metadata().target == Target::OfHourMax;
+        let scale_free = self.model().metadata().target == Target::OfHourMax;
         let request = features.request.filter(|r| r.is_finite() && *r > 0.0);
         let unit = match (request, scale_free) {
             (Some(request), _) => PERCENT / request,
@@ -150,12 +135,17 @@ impl Trees {
                 return Err("no request, of which the model's levels are shares".into());
             }
         };
+        let condensed = self.condensed(features, interval_s);
+        let (hour, interval_s) = match &condensed {
+            Some((hour, length_s)) => (hour.as_slice(), Some(*length_s)),
+            None => (features.last_hour.as_slice(), interval_s),
+        };
         if let Some(reason) = self.unfit_interval(interval_s) {
             return Err(reason);
         }
         let moment = Moment {
             now_s: features.now_s,
-            hour: &features.last_hour,
+            hour,
             day_p95: features.day_p95,
             memory,
             age_s: features.age_s,
@@ -163,33 +153,35 @@ impl Trees {
             unit,
             cpus: request,
             memory_mib: features.context.memory_bytes.map(mebibytes),
-            categories: self.codes(features),
+            categories: self.scorer.codes(&[
+                features.context.owner.clone(),
+                features.context.image.clone(),
+                features.context.app.clone(),
+                None,
+            ]),
         };
         let mut filled = [0.0; COUNT];
         fill_row(&moment, &mut filled);
-        let hour_max = f64::from(filled[HOUR_MAX]);
-        if hour_max.is_nan() {
+        if filled[HOUR_MAX].is_nan() {
             return Err("no sample in the last hour".into());
         }
-        let scale = if scale_free { hour_max } else { 1.0 };
-        if scale <= 0.0 {
-            return Err("idle for an hour: a scale-free model has no scale".into());
-        }
-        let row = self.row(&filled, scale)?;
-        let mut values = vec![0.0; self.model.quantiles().len()];
-        self.model.evaluate(&row, &mut values);
-        let cpus = |value: f64| (value * scale / unit).max(0.0);
-        let quantiles = self.model.quantiles();
+        let scale = self.scorer.unit(&filled);
+        self.hold(&mut filled, scale)?;
+        let mut values = vec![0.0; self.model().quantiles().len()];
+        self.scorer.predict(&filled, &mut Vec::new(), &mut values);
+        let cpus = |value: f64| (value / unit).max(0.0);
+        let quantiles = self.model().quantiles();
         let median = quantiles.iter().position(|q| (q - 0.5).abs() < 1e-9);
         Ok(Spoken {
             p95: cpus(between(quantiles, &values, coverage)),
             p50: median.map(|i| cpus(values[i])),
-            hour_max: hour_max / unit,
+            // Of the samples themselves: what the trees are judged against.
+            hour_max: features.last_hour.iter().map(|s| s.1).fold(0.0, f64::max),
         })
     }
 
     fn unfit_interval(&self, interval_s: Option<f64>) -> Option<String> {
-        let (least, most) = self.model.metadata().interval_s?;
+        let (least, most) = self.model().metadata().interval_s?;
         match interval_s {
             Some(s) if s < least / INTERVAL_SLACK || s > most * INTERVAL_SLACK => Some(format!(
                 "samples every {s:.0} s, the model was trained on {least:.0} to {most:.0} s"
@@ -199,64 +191,68 @@ impl Trees {
         }
     }
 
-    /// The model's row, or which feature is beyond its training.
-    fn row(&self, filled: &[f32; COUNT], scale: f64) -> Result<Vec<f64>, String> {
-        let mut row = Vec::with_capacity(self.features.len());
-        for (column, &index) in self.model.columns().iter().zip(&self.features) {
+    /// Holds what grows with time at training's largest; which feature is beyond
+    /// training is the error. `scale` is what levels are divided by.
+    fn hold(&self, filled: &mut [f32; COUNT], scale: f64) -> Result<(), String> {
+        for (column, &index) in self.model().columns().iter().zip(&self.features) {
             let feature = &FEATURES[index];
+            let Kind::Numeric { least, most } = column.kind else {
+                continue;
+            };
+            if least > most {
+                continue;
+            }
             let mut value = f64::from(filled[index]);
-            if feature.kind == FeatureKind::Level {
+            if feature.name == "age_h" && value > most {
+                #[expect(clippy::cast_possible_truncation, reason = "hours, to seven digits")]
+                let held = most as f32;
+                filled[index] = held;
+            }
+            let is_level = feature.kind == FeatureKind::Level;
+            if is_level {
                 value /= scale;
             }
-            if let Kind::Numeric { least, most } = column.kind
-                && least <= most
-            {
-                let slack = RANGE_SLACK * (most - least);
-                let judged = feature.kind == FeatureKind::Level || feature.name == "cpus";
-                if judged && (value < least - slack || value > most + slack) {
-                    return Err(format!(
-                        "out of the model's range: {} is {value:.1}, in training {least:.1} to {most:.1}",
-                        feature.name
-                    ));
-                }
-                if feature.name == "age_h" {
-                    value = value.min(most);
-                }
+            let slack = RANGE_SLACK * (most - least);
+            let beyond = value < least - slack || value > most + slack;
+            if beyond && (is_level || feature.name == "cpus") {
+                return Err(format!(
+                    "out of the model's range: {} is {value:.1}, in training {least:.1} to {most:.1}",
+                    feature.name
+                ));
             }
-            row.push(value);
         }
-        Ok(row)
+        Ok(())
     }
 
-    /// Codes of owner, image, app and kind in the model's dictionary; NaN: unknown.
-    fn codes(&self, features: &Features) -> [f32; 4] {
-        let context = &features.context;
-        let names = [
-            context.owner.as_deref(),
-            context.image.as_deref(),
-            context.app.as_deref(),
-            None,
-        ];
-        let mut codes = [f32::NAN; 4];
-        for ((code, name), category) in codes.iter_mut().zip(names).zip(0..) {
-            let index = CATEGORIES + category;
-            let at = self.features.iter().position(|f| *f == index);
-            let column = at.and_then(|at| self.model.columns().get(at));
-            if let (Some(name), Some(Kind::Categorical { levels })) =
-                (name, column.map(|c| &c.kind))
-            {
-                let level = levels.iter().position(|level| level == name);
-                let level = level.and_then(|level| u16::try_from(level).ok());
-                *code = level.map_or(f32::NAN, f32::from);
-            }
+    /// Samples finer than all of training: the P95 of each stretch as long as
+    /// training's shortest interval stands for a sample, with that interval. Peaks
+    /// that a mean would hide are kept; the online offset takes the rest of the
+    /// difference. None: not needed, or training was too coarse to tell of peaks.
+    fn condensed(
+        &self,
+        features: &Features,
+        interval_s: Option<f64>,
+    ) -> Option<(Vec<(f64, f64)>, f64)> {
+        let (least_s, _) = self.model().metadata().interval_s?;
+        let finer = interval_s.is_some_and(|s| s < least_s / INTERVAL_SLACK);
+        if !finer || !(least_s > 0.0 && least_s <= LONGEST_STRETCH_S) {
+            return None;
         }
-        debug_assert!((0..4).all(|c| FEATURES[CATEGORIES + c].name == CATEGORY_NAMES[c]));
-        codes
+        let mut hour = Vec::new();
+        let mut rest = features.last_hour.as_slice();
+        while let Some(&(oldest_s, _)) = rest.first() {
+            let begin_s = (oldest_s / least_s).floor() * least_s;
+            let end = rest.partition_point(|s| s.0 >= begin_s);
+            let mut values: Vec<f64> = rest[..end].iter().map(|s| s.1).collect();
+            hour.push((begin_s, nearest_rank_95(&mut values)?));
+            rest = &rest[end..];
+        }
+        Some((hour, least_s))
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a size, to sixteen digits")]
-fn mebibytes(bytes: u64) -> f64 {
+pub(super) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
 }
 
