@@ -498,13 +498,13 @@ fn models_that_do_not_fit_are_refused_by_name() {
     );
 }
 
-/// An archive of 60 hours: eight containers that follow the hour of the day, each in
+/// An archive of 40 hours: four containers that follow the hour of the day, each in
 /// its own measure, sampled every five minutes.
 fn archive(dir: &Path) {
     let mut history = History::default();
     let begin_s = 1_767_225_600.0;
-    let mut used = [0.0_f64; 8];
-    for i in 0..=720_u32 {
+    let mut used = [0.0_f64; 4];
+    for i in 0..=480_u32 {
         let passed_s = 300.0 * f64::from(i);
         let now = history::Round {
             boot_id: BOOT.into(),
@@ -516,7 +516,7 @@ fn archive(dir: &Path) {
         for (k, cpu_s) in (0_u32..).zip(&mut used) {
             let phase = std::f64::consts::TAU * passed_s / (6.0 * HOUR_S) + f64::from(k);
             // What no model knows: the golden ratio's multiples, spread evenly.
-            let noise = (f64::from(i * 8 + k) * 0.618_033_988_749_894_9).fract();
+            let noise = (f64::from(i * 4 + k) * 0.618_033_988_749_894_9).fract();
             *cpu_s += 300.0 * (0.9 + 0.6 * phase.sin() + 0.2 * noise);
             samples.push(Observation {
                 key: cpufence::cgroup::ContainerKey {
@@ -555,7 +555,7 @@ fn retraining_takes_what_is_not_worse() {
             .unwrap_or_else(|e| panic!("{e}: {json} {}", support::stderr(&output)));
         (output.status.code(), report)
     };
-    let small = ["--trees", "40", "--leaves", "15", "--patience", "0"];
+    let small = ["--trees", "25", "--leaves", "8", "--patience", "0"];
     let (code, first) = train(&path("fleet"), &small);
     assert_eq!(code, Some(0), "{first}");
     assert_eq!(first["hosts"], 2);
@@ -580,7 +580,10 @@ fn retraining_takes_what_is_not_worse() {
     assert!(fs::read(&current).unwrap() == bytes);
     assert!(fs::read(current.with_file_name("previous.cpm")).unwrap() == bytes);
     // One that has hardly learned is worse: kept, exit 5, nothing touched.
-    let (code, worse) = train(&path("fleet"), &["--trees", "1", "--rate", "0.01"]);
+    let (code, worse) = train(
+        &path("fleet"),
+        &["--trees", "1", "--leaves", "2", "--rate", "0.01"],
+    );
     assert_eq!(
         (code, &worse["installed"]),
         (Some(5), &false.into()),
@@ -592,7 +595,7 @@ fn retraining_takes_what_is_not_worse() {
     );
     assert!(fs::read(&current).unwrap() == bytes);
     // Less memory: fewer rows.
-    let (_, little) = train(&path("fleet"), &[&small[..], &["--memory", "1"]].concat());
+    let (_, little) = train(&path("fleet"), &["--trees", "1", "--memory", "1"]);
     assert!(
         little["rows"][0].as_u64() < first["rows"][0].as_u64(),
         "{little}"
