@@ -8,7 +8,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::cpuset::CpuSet;
-use crate::placement::{Constraint, Kind, LARGEST_WEIGHT, SolveSettings, System, Weights};
+use crate::placement::{
+    Constraint, DEFAULT_BAND_MCPU, Kind, LARGEST_WEIGHT, Lending, LendingPolicy, SolveSettings,
+    System, Weights,
+};
 use crate::predict::online::DEFAULT_STEP;
 use crate::units::parse_duration;
 
@@ -28,6 +31,8 @@ pub struct Config {
     pub containers: Vec<ContainerEntry>,
     /// What a placement must keep.
     pub constraints: Vec<Constraint>,
+    /// What burst and pooled containers are lent.
+    pub lending: Lending,
     /// How the predictor is calibrated.
     pub predict: PredictSettings,
 }
@@ -89,6 +94,7 @@ struct RawConfig {
     weights: Weights,
     containers: Vec<ContainerEntry>,
     constraints: Vec<Constraint>,
+    lending: RawLending,
     predict: RawPredict,
 }
 
@@ -115,6 +121,54 @@ struct RawSolve {
 struct RawHost {
     system_cpus: String,
     system_usage: Option<OffOr<f64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawLending {
+    policy: LendingPolicy,
+    threshold: Option<f64>,
+    release: Option<f64>,
+    reserve: Option<u32>,
+}
+
+impl RawLending {
+    /// The settings in milli-CPU.
+    pub(crate) fn checked(self) -> Result<Lending, String> {
+        let ratios = [("threshold", self.threshold), ("release", self.release)];
+        for (key, value) in ratios {
+            let Some(value) = value else { continue };
+            if self.policy != LendingPolicy::Oversubscribe {
+                return Err(format!(
+                    "lending.{key} = {value}: policy is \"{}\", which has none; set lending.policy = \
+                     \"oversubscribe\", or remove lending.{key}",
+                    self.policy.name()
+                ));
+            }
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!(
+                    "lending.{key} = {value}: expected 0 to 1, the share of each of its threads that a \
+                     static container is predicted to use; correct it"
+                ));
+            }
+        }
+        let defaults = Lending::default();
+        let threshold_mcpu = self.threshold.map_or(defaults.threshold_mcpu, share_mcpu);
+        let next = (threshold_mcpu + DEFAULT_BAND_MCPU).min(1000);
+        let lending = Lending {
+            policy: self.policy,
+            threshold_mcpu,
+            release_mcpu: self.release.map_or(next, share_mcpu),
+            reserve: self.reserve.unwrap_or(defaults.reserve),
+            before: CpuSet::new(),
+        };
+        match lending.fault() {
+            Some((key, value, expected, next)) => Err(format!(
+                "lending.{key} = {value}: expected {expected}; {next}"
+            )),
+            None => Ok(lending),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -225,6 +279,7 @@ fn check(raw: RawConfig) -> Result<Config, String> {
         weights: raw.weights,
         containers: raw.containers,
         constraints: raw.constraints,
+        lending: raw.lending.checked()?,
         predict: check_predict(&raw.predict)?,
     })
 }
@@ -271,13 +326,18 @@ fn milli(usage: f64) -> Result<u32, String> {
              keeps busy of each system CPU"
         ));
     }
+    Ok(share_mcpu(usage))
+}
+
+/// A share from 0 to 1 in milli-CPU.
+fn share_mcpu(share: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "checked to be from 0 to 1"
     )]
-    let milli = (usage * 1000.0).round() as u32;
-    Ok(milli)
+    let milli = (share * 1000.0).round() as u32;
+    milli
 }
 
 fn check_weights(weights: &Weights) -> Result<(), String> {
@@ -350,6 +410,28 @@ mod tests {
     }
 
     #[test]
+    fn lending_has_defaults_that_follow_the_threshold() {
+        let read = |text: &str| {
+            let text = format!("[lending]\npolicy = \"oversubscribe\"\n{text}");
+            let lending = parse_config(&text, "c").unwrap().lending;
+            (
+                lending.threshold_mcpu,
+                lending.release_mcpu,
+                lending.reserve,
+            )
+        };
+        assert_eq!(read(""), (200, 400, 1));
+        assert_eq!(read("threshold = 0.5"), (500, 700, 1));
+        assert_eq!(read("threshold = 0.9"), (900, 1000, 1));
+        assert_eq!(
+            read("threshold = 0\nrelease = 0.05\nreserve = 3"),
+            (0, 50, 3)
+        );
+        let config = parse_config("[lending]\npolicy = \"empty\"", "c").unwrap();
+        assert_eq!(config.lending.policy, LendingPolicy::Empty);
+    }
+
+    #[test]
     fn off_is_a_value() {
         let config =
             parse_config("[solve]\ngap_refuse = \"off\"\nmax_moves = \"off\"", "c").unwrap();
@@ -387,6 +469,33 @@ mod tests {
         assert!(reason("[[containers]]\nmatch = \"a\"\nkind = \"fast\"").starts_with("c.toml:3: "));
         assert!(reason("[[containers]]\nkind = \"burst\"").contains("match"));
         assert!(reason("[[constraints]]\na = 1").starts_with("c.toml:2: unknown field `a`"));
+        let lending = |text: &str| reason(&format!("[lending]\n{text}"));
+        assert!(lending("policy = \"all\"").starts_with("c.toml:2: unknown variant `all`"));
+        assert!(lending("reserv = 2").starts_with("c.toml:2: unknown field `reserv`"));
+        let text = lending("threshold = 0.3");
+        assert!(
+            text.contains("lending.threshold = 0.3: policy is \"empty-cores\""),
+            "{text}"
+        );
+        assert!(text.contains("or remove lending.threshold"), "{text}");
+        let over = |text: &str| lending(&format!("policy = \"oversubscribe\"\n{text}"));
+        let text = over("threshold = 1.5");
+        assert!(
+            text.contains("lending.threshold = 1.5: expected 0 to 1"),
+            "{text}"
+        );
+        assert!(over("threshold = nan").contains("lending.threshold = NaN: expected 0 to 1"));
+        assert!(
+            over("threshold = 1").contains("lending.threshold = 1: expected 0 or more and below 1")
+        );
+        let text = over("threshold = 0.5\nrelease = 0.4");
+        assert!(
+            text.contains("lending.release = 0.4: expected above threshold (0.5)"),
+            "{text}"
+        );
+        assert!(text.contains("raise it or lower threshold"), "{text}");
+        assert!(over("threshold = 0.4\nrelease = 0.4").contains("expected above threshold (0.4)"));
+        assert!(lending("reserve = 0").contains("lending.reserve = 0: expected 1 or more"));
         let rule = "[[constraints]]\nkind = \"numa_pin\"\ncontainers = \"web/*\"\n";
         assert!(reason(rule).contains("entry 1): node is absent; expected a node's number"));
         assert!(reason("[solve\n").starts_with("c.toml:1: "));

@@ -13,5 +13,6 @@ pub mod history;
 pub mod placement;
 pub mod predict;
 pub mod report;
+pub mod simulate;
 pub mod topology;
 pub mod units;

@@ -6,7 +6,7 @@ use super::args::SearchLimits;
 use super::exit::{self, Failure};
 use super::log::Log;
 use super::plan::{failure, print_round};
-use super::settings::{Session, with_limits};
+use super::settings::{Session, with_limits, with_policy};
 use crate::engine::shell::{self, End};
 use crate::placement::Status;
 
@@ -17,7 +17,7 @@ pub(super) fn run(
     log: &Log,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let config = session.config()?;
+    let config = with_policy(session.config()?, limits);
     let (sight, round, end) =
         shell::apply(&session.site(&config), &with_limits(&config.solve, limits))
             .map_err(failure)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::parse_budget;
+use crate::placement::LendingPolicy;
 
 /// Isolates co-located containers on a Linux host by their cpusets.
 #[derive(Debug, Parser)]
@@ -70,6 +71,9 @@ pub(crate) struct SearchLimits {
     /// Seed of every random choice
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// What burst and pooled containers are lent: empty, empty-cores or oversubscribe
+    #[arg(long, value_name = "POLICY", value_parser = parse_policy)]
+    pub(crate) lending: Option<LendingPolicy>,
 }
 
 /// A subcommand.
@@ -134,12 +138,37 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Write a quantile of a model in LightGBM's text form
     Export(ExportArgs),
+    /// Run a scenario unfenced, with a greedy best fit and as apply would, side by side
+    Simulate(SimulateArgs),
     /// The whole path on an embedded host; no root, leaves nothing behind
     Demo {
         /// Print one JSON object (schema plan/1)
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `simulate` runs, and where its figures go.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// A scenario, TOML or JSON (schema simulate/1, docs/simulate.md)
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: PathBuf,
+    /// Print one JSON object (schema simulation/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write every interval's counters as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Write a chart
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Seed of every random choice [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Leave out how long decisions took: the same bytes for the same seed
+    #[arg(long)]
+    pub(crate) no_timing: bool,
 }
 
 /// What `plan` plans, and what it does with the plan.
@@ -342,6 +371,17 @@ fn parse_count(text: &str, least: usize, most: usize) -> Result<usize, String> {
             text.escape_debug()
         )),
     }
+}
+
+fn parse_policy(text: &str) -> Result<LendingPolicy, String> {
+    let mut named = LendingPolicy::NAMED.iter();
+    let found = named.find(|(name, _)| *name == text);
+    found.map(|(_, policy)| *policy).ok_or_else(|| {
+        format!(
+            "'{}' is no policy: expected empty, empty-cores or oversubscribe",
+            text.escape_debug()
+        )
+    })
 }
 
 /// Whose use is predicted.

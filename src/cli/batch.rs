@@ -51,6 +51,11 @@ pub(super) fn run(
         ));
     };
     let config = session.config()?;
+    if limits.lending.is_some() {
+        let text =
+            "--lending does not go with --batch: each host of a batch says its own lending.policy";
+        return Err(Failure::new(exit::USAGE, text));
+    }
     let settings = with_limits(&config.solve, limits);
     let name = escape_name(from.as_os_str().as_encoded_bytes());
     let input = File::open(from)

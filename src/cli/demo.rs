@@ -17,7 +17,7 @@ use super::plan::{WIDTH, report, summary};
 use super::render;
 use crate::engine::record::Round;
 use crate::engine::{Event, Managed, State, decide, embedded_state};
-use crate::placement::{ContainerSpec, Instance, Placement, System, placement_cost};
+use crate::placement::{ContainerSpec, Instance, Lending, Placement, System, placement_cost};
 use crate::report::format_diagram;
 
 pub(super) fn run(json: bool, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -124,5 +124,6 @@ fn placed_before(state: &State) -> Instance {
         containers: state.containers.iter().filter_map(spec).collect(),
         constraints: Vec::new(),
         system: System::default(),
+        lending: Lending::default(),
     }
 }

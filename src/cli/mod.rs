@@ -17,6 +17,7 @@ mod replay;
 mod restore;
 mod retrain;
 mod settings;
+mod simulate;
 mod status;
 mod subject;
 mod topology;
@@ -85,6 +86,7 @@ fn run(arguments: &Arguments, log: &Log, out: &mut dyn Write) -> Result<u8, Fail
         Command::Predict(arguments) => predict::run(&session, arguments, log, out),
         Command::Import(arguments) => import::import(&session, arguments, log, out),
         Command::Export(arguments) => import::export(&session, arguments, log, out),
+        Command::Simulate(arguments) => simulate::run(arguments, log, out),
         Command::Demo { json } => demo::run(*json, out),
         Command::Evaluate(arguments) => evaluate::run(arguments, out),
         Command::Train(arguments) => train::run(&session, arguments, log, out),

@@ -9,7 +9,7 @@ use super::exchange;
 use super::exit::{self, Failure};
 use super::log::Log;
 use super::render;
-use super::settings::{Session, with_limits};
+use super::settings::{Session, with_limits, with_policy};
 use super::subject::Subject;
 use super::what_if;
 use crate::cgroup::CpusetWrite;
@@ -34,7 +34,7 @@ pub(super) fn run(
     log: &Log,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let config = session.config()?;
+    let config = with_policy(session.config()?, limits);
     let (sight, round) = shell::plan(&session.site(&config), &with_limits(&config.solve, limits))
         .map_err(failure)?;
     print_round(&sight, &round, json, log, out)?;

@@ -68,6 +68,14 @@ impl Session {
     }
 }
 
+/// The settings with the lending policy of the command line.
+pub(crate) fn with_policy(mut config: Config, limits: &SearchLimits) -> Config {
+    if let Some(policy) = limits.lending {
+        config.lending.policy = policy;
+    }
+    config
+}
+
 /// The settings with what the command line says instead.
 pub(crate) fn with_limits(settings: &SolveSettings, limits: &SearchLimits) -> SolveSettings {
     let mut settings = settings.clone();

@@ -14,7 +14,7 @@ use crate::cpuset::{CpuId, CpuSet};
 use crate::engine::record::Round;
 use crate::engine::shell::ModelState;
 use crate::engine::{Managed, request_words, shell};
-use crate::placement::{Kind, Placement, Status};
+use crate::placement::{Kind, POOL, Placement, Status};
 use crate::predict::{Confidence, Link};
 use crate::report::format_diagram;
 use crate::topology::Summary;
@@ -50,6 +50,7 @@ struct Row {
     home: Option<u32>,
     cpuset: CpuSet,
     assigned: Option<CpuSet>,
+    lent: Option<CpuSet>,
     owner: Option<String>,
     image: Option<String>,
     app: Option<String>,
@@ -84,7 +85,7 @@ pub(super) fn run(
             .state
             .containers
             .iter()
-            .map(|m| row(m, sight.state.pool_assigned.as_ref()))
+            .map(|m| row(m, sight.state.pool_assigned.as_ref(), last))
             .collect(),
         violations: violations(
             &sight.state.containers,
@@ -125,17 +126,16 @@ pub(super) fn run(
         )?,
     }
     writeln!(out, "model     {}", model_words(&report.model))?;
-    let owners = owners(&sight.state.containers);
+    let (owners, lent) = owners(
+        &sight.state.containers,
+        sight.state.pool_assigned.as_ref(),
+        last,
+    );
     if !owners.is_empty() {
         write!(
             out,
             "\n{}",
-            format_diagram(
-                &sight.state.topology,
-                &owners,
-                &Placement::new(),
-                plan::WIDTH
-            )
+            format_diagram(&sight.state.topology, &owners, &lent, plan::WIDTH)
         )?;
     }
     write!(out, "\n{}", container_table(&report.containers))?;
@@ -175,22 +175,43 @@ fn is_narrow(c: &Container) -> bool {
     !c.parent_effective.is_subset(&c.dir().effective)
 }
 
-/// Fenced sets by container, for the diagram: those narrower than their parent's.
-fn owners(containers: &[Managed]) -> Placement {
-    let fenced = containers
-        .iter()
-        .map(|m| &m.container)
-        .filter(|c| is_narrow(c));
-    fenced
-        .map(|c| (c.id.clone(), c.dir().effective.clone()))
-        .collect()
+/// What a container is lent, of what the last decision lent to it.
+fn lent(m: &Managed, pool: Option<&CpuSet>, last: Option<&Round>) -> Option<CpuSet> {
+    let base = assigned(m, pool)?;
+    let id = match m.container.request.kind {
+        Kind::Static => return None,
+        Kind::Burst => &m.container.id,
+        Kind::Pooled => POOL,
+    };
+    let lent = last?.decision.plan.answer.lent.get(id)?;
+    let now = m.container.dir().effective.intersection(lent);
+    Some(now.difference(base)).filter(|lent| !lent.is_empty())
+}
+
+/// Fenced sets by container, for the diagram: those narrower than their
+/// parent's; and what of them is lent.
+fn owners(
+    containers: &[Managed],
+    pool: Option<&CpuSet>,
+    last: Option<&Round>,
+) -> (Placement, Placement) {
+    let (mut base, mut more) = (Placement::new(), Placement::new());
+    for m in containers.iter().filter(|m| is_narrow(&m.container)) {
+        let c = &m.container;
+        let lent = lent(m, pool, last).unwrap_or_default();
+        base.insert(c.id.clone(), c.dir().effective.difference(&lent));
+        if !lent.is_empty() {
+            more.insert(c.id.clone(), lent);
+        }
+    }
+    (base, more)
 }
 
 #[expect(
     clippy::cast_precision_loss,
     reason = "a ratio of counters, for display"
 )]
-fn row(m: &Managed, pool: Option<&CpuSet>) -> Row {
+fn row(m: &Managed, pool: Option<&CpuSet>, last: Option<&Round>) -> Row {
     let c = &m.container;
     Row {
         id: c.id.clone(),
@@ -213,6 +234,7 @@ fn row(m: &Managed, pool: Option<&CpuSet>) -> Row {
         home: c.home,
         cpuset: c.dir().effective.clone(),
         assigned: assigned(m, pool).cloned(),
+        lent: lent(m, pool, last),
         owner: c.context.owner.as_deref().map(crate::report::display_name),
         image: c.context.image.as_deref().map(crate::report::display_name),
         app: c.context.app.as_deref().map(crate::report::display_name),
@@ -258,10 +280,11 @@ fn container_table(rows: &[Row]) -> String {
             r.request_source.clone(),
             format!("{:.2}", r.predicted_p95),
             render::shown(&r.cpuset),
-            match (&r.left_alone, &r.assigned) {
-                (Some(reason), _) => format!("left alone: {reason}"),
-                (None, Some(_)) => "fenced".into(),
-                (None, None) => "not fenced".into(),
+            match (&r.left_alone, &r.assigned, &r.lent) {
+                (Some(reason), _, _) => format!("left alone: {reason}"),
+                (None, Some(_), Some(lent)) => format!("fenced, lent {lent}"),
+                (None, Some(_), None) => "fenced".into(),
+                (None, None, _) => "not fenced".into(),
             },
         ]
     });
@@ -278,7 +301,8 @@ fn violations(containers: &[Managed], last: Option<&Round>, online: &CpuSet) -> 
     {
         let c = &m.container;
         let mut shared: BTreeMap<&str, CpuSet> = BTreeMap::new();
-        for cpu in c.dir().effective.iter() {
+        let lent = lent(m, None, last).unwrap_or_default();
+        for cpu in c.dir().effective.difference(&lent).iter() {
             if let Some(other) = owner.insert(cpu, &c.id) {
                 shared.entry(other).or_default().insert(cpu);
             }
@@ -313,7 +337,9 @@ fn violations(containers: &[Managed], last: Option<&Round>, online: &CpuSet) -> 
                 c.id, c.pinned.pinned, c.pinned.threads
             ));
         }
-        let size = u64::try_from(c.dir().effective.len()).unwrap_or(u64::MAX) * 1000;
+        let lent = lent(m, None, last).unwrap_or_default();
+        let own = c.dir().effective.difference(&lent).len();
+        let size = u64::try_from(own).unwrap_or(u64::MAX) * 1000;
         if let (Some(quota), Some(t), true) = (c.quota_mcpu, c.throttling, m.assigned.is_some())
             && quota < size
         {

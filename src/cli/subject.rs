@@ -12,7 +12,7 @@ use super::args::SearchLimits;
 use super::exit::Failure;
 use super::log::Log;
 use super::plan::{failure, no_search};
-use super::settings::{Session, with_limits};
+use super::settings::{Session, with_limits, with_policy};
 use crate::cpuset::CpuSet;
 use crate::engine::{problem_of, shell};
 use crate::error::chain;
@@ -39,7 +39,7 @@ impl Subject {
         limits: &SearchLimits,
         log: &Log,
     ) -> Result<Self, Failure> {
-        let config = session.config()?;
+        let config = with_policy(session.config()?, limits);
         let settings = with_limits(&config.solve, limits);
         let Some(file) = host else {
             let (sight, round) =
@@ -57,7 +57,10 @@ impl Subject {
         let bytes = fs::read(file).map_err(|e| {
             Failure::bad_input(format_args!("cannot read the host file {name}: {e}"))
         })?;
-        let instance = parse_host(&bytes, &name).map_err(|e| Failure::bad_input(chain(&e)))?;
+        let mut instance = parse_host(&bytes, &name).map_err(|e| Failure::bad_input(chain(&e)))?;
+        if let Some(policy) = limits.lending {
+            instance.lending.policy = policy;
+        }
         Ok(Self {
             name,
             unavailable: instance.withheld(),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::state::{Decision, Event, Managed, Plan, State};
-use crate::cgroup::{Fence, RequestSource, plan_writes};
+use crate::cgroup::{Fence, RequestSource, Version, plan_writes};
 use crate::cpuset::CpuSet;
 use crate::placement::{
     self, Annotation, Answer, ContainerSpec, CostParts, Instance, Kind, POOL, Status,
@@ -218,6 +218,8 @@ impl<'a> Field<'a> {
                 home: m.container.home,
                 priority: m.container.priority,
                 labels: labels(m),
+                overrun: m.overrun,
+                exclusive: state.version == Version::V1 && m.container.dir().exclusive,
             })
             .collect();
         Instance {
@@ -226,6 +228,7 @@ impl<'a> Field<'a> {
             containers,
             constraints: state.settings.constraints.clone(),
             system: state.settings.system.clone(),
+            lending: state.settings.lending.clone(),
         }
     }
 }

@@ -43,6 +43,7 @@ pub fn embedded_state() -> Result<State, String> {
             container: container(spec, inode, &online),
             prediction: Fallback.predict(&features),
             assigned: previous(spec),
+            overrun: None,
         });
     }
     containers.sort_by(|a, b| a.container.id.cmp(&b.container.id));

@@ -12,8 +12,7 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 
-mod first;
-mod second;
+mod earlier;
 
 use super::state::{Decision, Event, State};
 use crate::codec::{self, CodecError};
@@ -57,8 +56,14 @@ impl Round {
             .map(u32::from_le_bytes);
         match version {
             Some(SCHEMA) => codec::decode_value(&inflate(&bytes[4..])?),
-            Some(2) => codec::decode_value::<second::Round>(&inflate(&bytes[4..])?).map(Into::into),
-            Some(1) => codec::decode_value::<first::Round>(&inflate(&bytes[4..])?).map(Into::into),
+            Some(2) => {
+                let round = codec::decode_value::<earlier::Second>(&inflate(&bytes[4..])?);
+                round.map(earlier::Second::into_round)
+            }
+            Some(1) => {
+                let round = codec::decode_value::<earlier::First>(&inflate(&bytes[4..])?);
+                round.map(earlier::First::into_round)
+            }
             Some(found) => Err(CodecError::Version {
                 found,
                 expected: SCHEMA,

@@ -30,7 +30,8 @@ use crate::config::Config;
 use crate::cpuset::CpuSet;
 use crate::error::chain;
 use crate::history::{self, History, Observation};
-use crate::placement::{SolveSettings, Status};
+use crate::placement::{Lending, Overrun, SolveSettings, Status};
+use crate::predict::Features;
 use crate::predict::forecast::{Chain, Forecast};
 use crate::predict::online::Pace;
 use crate::predict::store::{NO_MODEL, host_model};
@@ -228,12 +229,20 @@ pub fn observe(
     let predictions = forecast.predict(&now, &known, &chain);
     let model = model_state(&chain, &forecast, now.wall_s);
     let mut containers = Vec::new();
-    for (container, prediction) in observation.containers.into_iter().zip(predictions) {
+    let seen = known.iter().map(|(_, features)| features);
+    for ((container, prediction), features) in observation
+        .containers
+        .into_iter()
+        .zip(predictions)
+        .zip(seen)
+    {
         let assigned = assigned_before(&container, last.as_ref(), journal);
+        let overrun = overrun(&container, last.as_ref(), features);
         containers.push(Managed {
             container,
             prediction,
             assigned,
+            overrun,
         });
     }
     let pool_assigned = last
@@ -258,7 +267,12 @@ pub fn observe(
         system: site.config.system.clone(),
         weights: site.config.weights,
         constraints: site.config.constraints.clone(),
+        lending: Lending {
+            before: last.as_ref().map(lent_in).unwrap_or_default(),
+            ..site.config.lending.clone()
+        },
     };
+    check_reserve(&settings.lending, &online)?;
     let first_sets = nested_sets(journal, &containers);
     let version = hierarchy.version;
     let state = State {
@@ -388,6 +402,39 @@ fn use_limit(container: &Container) -> Option<f64> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+/// The CPUs that a round lent.
+fn lent_in(round: &Round) -> CpuSet {
+    let lent = round.decision.plan.answer.lent.values();
+    lent.fold(CpuSet::new(), |all, set| all.union(set))
+}
+
+/// That a container used more in the newest sample, if that is newer than the
+/// last round, than that round predicted.
+fn overrun(container: &Container, last: Option<&Round>, features: &Features) -> Option<Overrun> {
+    let last = last?;
+    let known = last
+        .state
+        .containers
+        .iter()
+        .find(|m| m.container.key == container.key)?;
+    let predicted = known.prediction.p95;
+    let &(ago_s, used) = features.last_hour.last()?;
+    let is_newer = features.now_s - ago_s > last.state.now_s;
+    (is_newer && used > predicted).then_some(Overrun { used, predicted })
+}
+
+/// A reserve that no host of this size can keep.
+fn check_reserve(lending: &Lending, online: &CpuSet) -> Result<(), ShellError> {
+    if lending.reserve as usize <= online.len() {
+        return Ok(());
+    }
+    Err(ShellError::Rule(format!(
+        "lending.reserve = {}: this host has {} CPUs online; lower it, or leave it out for 1",
+        lending.reserve,
+        online.len()
+    )))
 }
 
 /// The base set of the last committed round, while it holds.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::journal::JournalState;
 use crate::cgroup::{Container, CpusetWrite, Version};
 use crate::cpuset::CpuSet;
-use crate::placement::{Answer, Constraint, SolveSettings, System, Weights};
+use crate::placement::{Answer, Constraint, Lending, Overrun, SolveSettings, System, Weights};
 use crate::predict::Prediction;
 use crate::topology::Topology;
 
@@ -23,6 +23,9 @@ pub struct Settings {
     pub weights: Weights,
     /// What a placement must keep.
     pub constraints: Vec<Constraint>,
+    /// What burst and pooled containers are lent, with what they were lent in
+    /// the last decision.
+    pub lending: Lending,
 }
 
 /// A container with what is known of it in this round.
@@ -34,6 +37,8 @@ pub struct Managed {
     pub prediction: Prediction,
     /// The base set that was assigned to it last; none if never, or since a restore.
     pub assigned: Option<CpuSet>,
+    /// That it used more since the last decision than that predicted.
+    pub overrun: Option<Overrun>,
 }
 
 /// The host at one moment, with all that the decision uses.

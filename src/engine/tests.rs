@@ -70,6 +70,7 @@ fn container(id: &str, inode: u64, cpus: u32) -> Managed {
         container,
         prediction,
         assigned: None,
+        overrun: None,
     }
 }
 

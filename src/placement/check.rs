@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::lend::Lending;
 use super::overfull::SHARED;
 use super::pool::POOL;
 use super::rules::Constraint;
@@ -76,6 +77,8 @@ struct RawFile {
     constraints: Vec<Constraint>,
     #[serde(default)]
     system: System,
+    #[serde(default)]
+    lending: Lending,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +114,7 @@ pub fn parse_host(bytes: &[u8], file: &str) -> Result<Instance, HostFileError> {
         containers: raw.containers,
         constraints: raw.constraints,
         system: raw.system,
+        lending: raw.lending,
     };
     check_instance(&instance).map_err(value)?;
     Ok(instance)
@@ -155,7 +159,51 @@ pub fn check_instance(instance: &Instance) -> Result<(), ValueError> {
     check_containers(&instance.containers)?;
     check_constraints(&instance.constraints)?;
     check_system(instance)?;
+    check_lending(instance)?;
     check_previous(instance)
+}
+
+fn check_lending(instance: &Instance) -> Result<(), ValueError> {
+    let lending = &instance.lending;
+    if let Some((key, value, expected, next)) = lending.fault() {
+        // A host file gives milli-CPU, as it does elsewhere.
+        let (key, value) = match key {
+            "threshold" => ("threshold_mcpu", lending.threshold_mcpu.to_string()),
+            "release" => ("release_mcpu", lending.release_mcpu.to_string()),
+            _ => (key, value),
+        };
+        return Err(wrong(format!("lending.{key}"), value, expected, next));
+    }
+    let offered = instance.topology.online().difference(&instance.withheld());
+    let is_pooled = |c: &ContainerSpec| c.kind == Kind::Pooled;
+    if instance.containers.iter().any(is_pooled) && lending.reserve as usize > offered.len() {
+        return Err(wrong(
+            "lending.reserve".into(),
+            lending.reserve.to_string(),
+            format!(
+                "at most {}, the threads that containers may have",
+                offered.len()
+            ),
+            "lower it, or leave it out for 1",
+        ));
+    }
+    for (index, container) in instance.containers.iter().enumerate() {
+        let Some(overrun) = container.overrun else {
+            continue;
+        };
+        let is_sane = overrun.predicted >= 0.0
+            && overrun.used > overrun.predicted
+            && overrun.used <= f64::from(MAX_CPU + 1);
+        if !is_sane {
+            return Err(wrong(
+                format!("containers[{index}].overrun"),
+                format!("used {}, predicted {}", overrun.used, overrun.predicted),
+                "a use above what was predicted, in CPUs",
+                "leave it out for a container that was within its prediction",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_system(instance: &Instance) -> Result<(), ValueError> {

@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use super::cost::cost;
 use super::greedy::{Regions, Style, fit};
+use super::lend::{lent_words, risk};
 use super::place::Placed;
-use super::pool::{POOL, cpusets};
+use super::pool::POOL;
 use super::problem::{Owners, Problem};
 use super::state::State;
 use super::types::{ContainerSpec, CostParts, Instance, Kind, Status};
@@ -82,7 +83,6 @@ pub fn explain(
     };
     let other = OtherChoices::new(&problem, placed);
     let offered = instance.topology.online().difference(unavailable);
-    let sets = cpusets(instance, &placed.answer);
     placed
         .normal
         .containers
@@ -118,10 +118,10 @@ pub fn explain(
             text.extend(why);
             text.extend(owners(spec, &explained, placed));
             text.extend(members(spec, instance, placed));
+            text.extend(lending(spec, placed));
             text.extend(request(spec, annotations.get(&spec.id)));
             text.extend(home(spec, instance, &explained.to));
-            let own_set = sets.get(&spec.id).unwrap_or(&explained.to);
-            text.extend(annotated(annotations.get(&spec.id), own_set));
+            text.extend(annotated(annotations.get(&spec.id), &explained.to));
             explained.text = text.join("; ");
             explained
         })
@@ -370,10 +370,27 @@ fn members(spec: &ContainerSpec, instance: &Instance, placed: &Placed) -> Option
         .filter(|c| c.kind == Kind::Pooled)
         .count();
     let mut text = format!("stands for {count} pooled containers");
-    if let Some(lent) = placed.answer.lent.get(POOL) {
-        text.push_str(&format!(", which may use the free {lent} too"));
+    let answer = &placed.answer;
+    if let Some(lent) = lent_words(POOL, &answer.placement, &answer.lent) {
+        text.push_str(&format!(", {lent}"));
     }
     Some(text)
+}
+
+/// What it is lent, or what lending its threads means for it.
+fn lending(spec: &ContainerSpec, placed: &Placed) -> Option<String> {
+    let answer = &placed.answer;
+    match spec.kind {
+        Kind::Static => risk(
+            &placed.normal,
+            &answer.placement,
+            &answer.lent,
+            spec,
+            placed.is_shared,
+        ),
+        Kind::Burst => lent_words(&spec.id, &answer.placement, &answer.lent),
+        Kind::Pooled => None,
+    }
 }
 
 fn request(spec: &ContainerSpec, annotation: Option<&Annotation>) -> Vec<String> {

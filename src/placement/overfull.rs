@@ -8,7 +8,7 @@
 //! 1. A request for more than all threads becomes one for all of them. Such a
 //!    container runs everywhere and is left out of what follows.
 //! 2. The pool gives way first: it shrinks, though to no less than its largest
-//!    member needs. If the rest fits now, that is all.
+//!    member needs and the reserve. If the rest fits now, that is all.
 //! 3. Otherwise the shortest prefix of the order shares: it is long enough when
 //!    the others leave at least as many threads as the largest sharer requests.
 //!    The sharers then stand in the problem as one container, `@shared`, that
@@ -63,15 +63,15 @@ pub(super) struct Relaxed {
 }
 
 /// Turns a normalised instance whose requests exceed `offered` (never empty)
-/// into one that fits. `largest_member` is what the largest pooled container
-/// needs, in threads.
+/// into one that fits. `least_pool` is the least that the pool may shrink to,
+/// in threads.
 ///
 /// # Errors
 /// If a container's use is no number.
 pub(super) fn relax(
     instance: &Instance,
     offered: &CpuSet,
-    largest_member: u32,
+    least_pool: u32,
 ) -> Result<Relaxed, ProblemError> {
     let threads = offered.len();
     let mut reasons = vec![format!(
@@ -90,7 +90,7 @@ pub(super) fn relax(
             c.cpus
         ));
     }
-    shrink_pool(&mut rest, threads, largest_member, &mut reasons);
+    shrink_pool(&mut rest, threads, least_pool, &mut reasons);
     let sharers = if requested(&rest) > threads {
         choose_sharers(&mut rest, threads)
     } else {
@@ -103,6 +103,7 @@ pub(super) fn relax(
             containers: rest,
             constraints: instance.constraints.clone(),
             system: instance.system.clone(),
+            lending: instance.lending.clone(),
         },
         everywhere,
         sharers,
@@ -124,7 +125,7 @@ fn name(id: &str) -> String {
 fn shrink_pool(
     rest: &mut [ContainerSpec],
     threads: usize,
-    largest_member: u32,
+    least_pool: u32,
     reasons: &mut Vec<String>,
 ) {
     let all = requested(rest);
@@ -133,7 +134,7 @@ fn shrink_pool(
     {
         let wanted = pool.cpus;
         let left = threads.saturating_sub(all - wanted as usize);
-        let least = (largest_member.clamp(1, wanted) as usize).min(threads);
+        let least = (least_pool.clamp(1, wanted) as usize).min(threads);
         pool.cpus = u32::try_from(left.max(least)).map_or(wanted, |size| size.min(wanted));
         if pool.cpus < wanted {
             reasons.push(format!(

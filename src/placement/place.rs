@@ -25,9 +25,10 @@ use super::conflict::{Room, Settled, settle};
 use super::cost::{cost, priced};
 use super::greedy::{Regions, greedy};
 use super::keep::keep_and_fit;
+use super::lend::lend;
 use super::lower::lower_bound;
 use super::overfull::{Relaxed, relax};
-use super::pool::{POOL, micro, normalise};
+use super::pool::{micro, normalise};
 use super::problem::{Owners, Problem, ProblemError};
 use super::rules::{Resolved, resolve};
 use super::solve::{End, Prepared};
@@ -83,6 +84,8 @@ pub struct Placed {
     pub greedy_cost: i64,
     /// Cost of keep-and-fit, micro-CPU.
     pub keep_cost: i64,
+    /// Whether threads have several owners, on an over-full host.
+    pub is_shared: bool,
     /// Time until the search began.
     pub build: Duration,
 }
@@ -146,7 +149,7 @@ pub(super) fn pose(instance: &Instance, unavailable: &CpuSet) -> Result<Posed, P
     }
     let requested: usize = normal.containers.iter().map(|c| c.cpus as usize).sum();
     let relaxed = if requested > offered.len() {
-        Some(relax(&normal, &offered, largest_member(instance))?)
+        Some(relax(&normal, &offered, least_pool(instance))?)
     } else {
         None
     };
@@ -226,6 +229,7 @@ pub fn place(
     if let Some(relaxed) = &relaxed {
         relaxed.unmerge(&mut placement, &offered)?;
     }
+    let is_shared = relaxed.as_ref().is_some_and(Relaxed::is_shared);
     let answer = Answer {
         status: found.status,
         cost_parts: parts,
@@ -233,12 +237,13 @@ pub fn place(
         moved_threads: moved_threads(&normal, &placement, &offered),
         work: search.work,
         reasons: found.reasons,
-        lent: lend(&placement, &offered),
+        lent: lend(&normal, &placement, &offered, &rules, is_shared),
         placement,
     };
     Ok(Placed {
         answer,
         solved: solved.clone(),
+        is_shared,
         normal,
         rules,
         base,
@@ -248,9 +253,9 @@ pub fn place(
     })
 }
 
-/// Threads that the largest pooled container needs: its request or its use,
-/// whichever is more.
-fn largest_member(instance: &Instance) -> u32 {
+/// Least threads of the pool: what the largest pooled container needs, its
+/// request or its use, and the reserve.
+fn least_pool(instance: &Instance) -> u32 {
     let pooled = instance
         .containers
         .iter()
@@ -264,7 +269,9 @@ fn largest_member(instance: &Instance) -> u32 {
             request.max(micro(c.predicted_p95).div_ceil(1_000_000))
         })
         .max();
-    u32::try_from(need.unwrap_or(0)).unwrap_or(u32::MAX)
+    u32::try_from(need.unwrap_or(0))
+        .unwrap_or(u32::MAX)
+        .max(instance.lending.reserve)
 }
 
 /// What the search found, before any guardrail.
@@ -554,19 +561,4 @@ fn moved_threads(instance: &Instance, placement: &Placement, offered: &CpuSet) -
         moved += left.len();
     }
     u32::try_from(moved).unwrap_or(u32::MAX)
-}
-
-/// The free threads, lent to the pool if there is one.
-fn lend(placement: &Placement, offered: &CpuSet) -> Placement {
-    let mut lent = Placement::new();
-    if placement.contains_key(POOL) {
-        let owned = placement
-            .values()
-            .fold(CpuSet::new(), |all, set| all.union(set));
-        let free = offered.difference(&owned);
-        if !free.is_empty() {
-            lent.insert(POOL.to_owned(), free);
-        }
-    }
-    lent
 }

@@ -5,7 +5,7 @@
 //! host lists its containers cannot change a plan.
 //!
 //! The pool requests ceil(max(sum of known requests, sum of predicted P95))
-//! threads, at least 1. Sums are over whole micro-CPU, so that 0.1 + 0.2 + 0.7
+//! threads, at least the reserve (1). Sums are over whole micro-CPU, so that 0.1 + 0.2 + 0.7
 //! needs one thread, not two. Its rho follows from these two like any other's.
 
 use super::overfull::giving_up_order;
@@ -20,9 +20,10 @@ pub const POOL: &str = "@pool";
 pub(super) fn normalise(instance: &Instance) -> Instance {
     let mut containers: Vec<ContainerSpec> = instance.containers.clone();
     containers.sort_by(|a, b| a.id.cmp(&b.id));
+    let reserve = instance.lending.reserve;
     let (pooled, mut containers): (Vec<_>, Vec<_>) =
         containers.into_iter().partition(|c| c.kind == Kind::Pooled);
-    containers.extend(merge(&pooled));
+    containers.extend(merge(&pooled, reserve));
     containers.sort_by(|a, b| a.id.cmp(&b.id));
     part_previous(&mut containers);
     Instance {
@@ -31,15 +32,18 @@ pub(super) fn normalise(instance: &Instance) -> Instance {
         containers,
         constraints: instance.constraints.clone(),
         system: instance.system.clone(),
+        lending: instance.lending.clone(),
     }
 }
 
-/// The pseudo-container of `pooled`; none without members.
-fn merge(pooled: &[ContainerSpec]) -> Option<ContainerSpec> {
+/// The pseudo-container of `pooled`, at least `reserve` threads; none without
+/// members.
+fn merge(pooled: &[ContainerSpec], reserve: u32) -> Option<ContainerSpec> {
     let first = pooled.first()?;
     let requested: u64 = pooled.iter().map(request_micro).sum();
     let used: u64 = pooled.iter().map(|c| micro(c.predicted_p95)).sum();
-    let threads = requested.max(used).div_ceil(1_000_000).max(1);
+    let threads = requested.max(used).div_ceil(1_000_000);
+    let threads = threads.max(u64::from(reserve.max(1)));
     // A member that joined since the last round has no set of its own yet.
     let mut sets = pooled.iter().filter_map(|c| c.previous.as_ref());
     let previous = sets.next().map(|cpus| set(cpus));
@@ -62,6 +66,8 @@ fn merge(pooled: &[ContainerSpec]) -> Option<ContainerSpec> {
         request_mcpu: None,
         priority: pooled.iter().map(|c| c.priority).max().unwrap_or(0),
         labels: std::collections::BTreeMap::new(),
+        overrun: None,
+        exclusive: pooled.iter().any(|c| c.exclusive),
     })
 }
 

@@ -166,6 +166,8 @@ pub(super) fn instance(random: &mut Random, shape: Shape) -> Instance {
             home: random.chance(20).then(|| u32::from(random.chance(50))),
             priority: 0,
             labels: std::collections::BTreeMap::new(),
+            overrun: None,
+            exclusive: false,
         });
     }
     Instance {
@@ -174,6 +176,7 @@ pub(super) fn instance(random: &mut Random, shape: Shape) -> Instance {
         containers,
         constraints: Vec::new(),
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     }
 }
 

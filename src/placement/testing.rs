@@ -41,5 +41,6 @@ pub(crate) fn flat_host(threads: u32, containers: Vec<ContainerSpec>) -> Instanc
         containers,
         constraints: Vec::new(),
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     }
 }

@@ -49,6 +49,7 @@ fn host(topology: crate::topology::Topology, containers: Vec<ContainerSpec>) -> 
         containers,
         constraints: Vec::new(),
         system: System::default(),
+        lending: Lending::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::lend::{Lending, Overrun};
 use super::rules::Constraint;
 use crate::cpuset::CpuSet;
 use crate::topology::Topology;
@@ -152,6 +153,12 @@ pub struct ContainerSpec {
     /// What rules may choose it by, beside its id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// That it used more than predicted, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrun: Option<Overrun>,
+    /// Whether its cpuset may overlap nobody's (cgroup v1, `cpu_exclusive`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub exclusive: bool,
 }
 
 impl ContainerSpec {
@@ -169,6 +176,8 @@ impl ContainerSpec {
             request_mcpu: None,
             priority: 0,
             labels: BTreeMap::new(),
+            overrun: None,
+            exclusive: false,
         }
     }
 }
@@ -179,6 +188,14 @@ impl ContainerSpec {
 )]
 fn is_zero(value: &i32) -> bool {
     *value == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A host file as given with `--host` (schema `placement/1`).
@@ -207,6 +224,9 @@ pub struct Instance {
     /// CPUs that the host's own work runs on.
     #[serde(default, skip_serializing_if = "System::is_none")]
     pub system: System,
+    /// What burst and pooled containers are lent.
+    #[serde(default, skip_serializing_if = "Lending::is_default")]
+    pub lending: Lending,
 }
 
 /// The host's own work.

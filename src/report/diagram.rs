@@ -15,7 +15,8 @@
 //!
 //! Larger hosts get one label a thread and the block's CPU list instead.
 //! Owners are upper-case letters in the order of their ids (two letters from 27
-//! owners on), lower case where the thread is only lent. Plain text of at most
+//! owners on), lower case where the thread is only lent, with an apostrophe
+//! where it is lent besides. Plain text of at most
 //! the width asked for, no colour codes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +87,8 @@ struct Labels<'a> {
     base: BTreeMap<CpuId, Vec<usize>>,
     lent: BTreeMap<CpuId, Vec<usize>>,
     /// Letters a label.
+    letters: usize,
+    /// Characters a label.
     width: usize,
 }
 
@@ -106,24 +109,32 @@ impl<'a> Labels<'a> {
             }
             owners
         };
-        let mut width = 1;
+        let mut letters = 1;
         let mut names = 26;
         while names < ids.len() {
             names *= 26;
-            width += 1;
+            letters += 1;
         }
+        let (base, lent) = (by_cpu(placement), by_cpu(lent));
+        let is_both = base.keys().any(|cpu| lent.contains_key(cpu));
         Self {
-            base: by_cpu(placement),
-            lent: by_cpu(lent),
+            base,
+            lent,
             ids,
-            width,
+            letters,
+            width: letters + usize::from(is_both),
         }
+    }
+
+    /// Whether some thread has an owner and is lent besides.
+    fn has_both(&self) -> bool {
+        self.width > self.letters
     }
 
     /// The owner's letters, most significant first.
     fn letters(&self, mut index: usize) -> String {
         let mut letters = Vec::new();
-        for _ in 0..self.width {
+        for _ in 0..self.letters {
             letters.push(('A'..='Z').nth(index % 26).unwrap_or('?'));
             index /= 26;
         }
@@ -133,8 +144,10 @@ impl<'a> Labels<'a> {
     fn of(&self, cpu: CpuId) -> String {
         let owners = |map: &BTreeMap<CpuId, Vec<usize>>| map.get(&cpu).cloned().unwrap_or_default();
         let text = match (&owners(&self.base)[..], &owners(&self.lent)[..]) {
-            ([owner], _) => self.letters(*owner),
-            ([_, ..], _) => "*".into(),
+            ([owner], []) => self.letters(*owner),
+            ([owner], [_, ..]) => self.letters(*owner) + "'",
+            ([_, ..], []) => "*".into(),
+            ([_, ..], [_, ..]) => "*'".into(),
             ([], []) => ".".into(),
             ([], [owner]) => self.letters(*owner).to_ascii_lowercase(),
             ([], [_, ..]) => "+".into(),
@@ -205,6 +218,9 @@ impl<'a> Labels<'a> {
         }
         if only_lent().any(|owners| owners > 1) {
             notes.push("+ lent to several".into());
+        }
+        if self.has_both() {
+            notes.push(format!("{}' lent besides", self.letters(0)));
         }
         if shared {
             notes.push("* several owners".into());

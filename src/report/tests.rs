@@ -43,6 +43,26 @@ E  over          1  2
     assert_eq!(format_diagram(&host, &base, &lent, 80), want);
 }
 
+#[test]
+fn threads_that_are_lent_beside_their_owner() {
+    let host = make_topology(1, 1, 2, 2);
+    let base = sets(&[("db", "0,2"), ("web", "1")]);
+    let lent = sets(&[("web", "0,2-3")]);
+    let want = "\
+node 0 (socket 0)
+  L3 0
+  +------+------+
+  | 0 A' | 1 B  |
+  | 2 A' | 3 b  |
+  +------+------+
+
+A  db     2  0,2
+B  web    1  1 lent 0,2-3
+. free, a lent to A, A' lent besides
+";
+    assert_eq!(format_diagram(&host, &base, &lent, 80), want);
+}
+
 /// Two nodes under one L3 (sub-NUMA clustering), the second node's core slower
 /// and without its sibling, a third node's cores without L3.
 #[test]

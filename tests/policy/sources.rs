@@ -22,6 +22,7 @@ const EDGES: &[&str] = &[
     "src/cli/evaluate.rs",
     "src/cli/replay.rs",
     "src/cli/settings.rs",
+    "src/cli/simulate.rs",
     "src/cli/subject.rs",
     "src/cli/train.rs",
     "src/engine/shell.rs",

@@ -38,6 +38,8 @@ fn container(id: &str, cpus: u32, rho: i64, previous: Option<&[u32]>) -> Contain
         request_mcpu: None,
         priority: 0,
         labels: std::collections::BTreeMap::new(),
+        overrun: None,
+        exclusive: false,
     }
 }
 
@@ -48,6 +50,7 @@ fn problem(topology: Topology, containers: Vec<ContainerSpec>) -> Problem {
         containers,
         constraints: Vec::new(),
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     };
     Problem::new(&instance, &CpuSet::new()).unwrap()
 }
@@ -151,6 +154,7 @@ fn system_cpus_count_with_their_usage() {
             cpus: CpuSet::parse_list("0,2").unwrap(),
             usage_mcpu: Some(400),
         },
+        lending: crate::placement::Lending::default(),
     };
     let cost = |instance: &Instance, cpu: u32| {
         let set: CpuSet = [CpuId(cpu)].into_iter().collect();

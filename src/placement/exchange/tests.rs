@@ -12,6 +12,7 @@ fn exchange(kind: ModelKind) -> Exchange {
         containers: vec![container("a", 2, 2.0), container("b", 1, 0.5)],
         constraints: Vec::new(),
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     };
     Exchange::new(&instance, &CpuSet::new(), kind).unwrap()
 }
@@ -116,6 +117,7 @@ fn models_that_cannot_be_are_refused() {
         containers: vec![container("a", 2, 2.0)],
         constraints: Vec::new(),
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     };
     let new = |instance: &Instance, kind| Exchange::new(instance, &CpuSet::new(), kind);
     let error = new(&wide, ModelKind::Aggregated).unwrap_err();

@@ -29,6 +29,8 @@ fn spec(id: &str, cpus: u32, use_p95: f64) -> ContainerSpec {
         request_mcpu: None,
         priority: 0,
         labels: BTreeMap::new(),
+        overrun: None,
+        exclusive: false,
     }
 }
 
@@ -45,6 +47,7 @@ fn instance() -> Instance {
         containers: vec![spec("a", 2, 1.0), spec("b", 1, 0.25)],
         constraints: Vec::new(),
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     }
 }
 

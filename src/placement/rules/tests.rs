@@ -69,6 +69,7 @@ fn host(containers: Vec<ContainerSpec>, constraints: Vec<Constraint>) -> Instanc
         containers,
         constraints,
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     }
 }
 

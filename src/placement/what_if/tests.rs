@@ -15,6 +15,7 @@ fn host() -> Instance {
         containers: vec![had("a", &[0, 8]), had("b", &[1, 2])],
         constraints: Vec::new(),
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     }
 }
 
