@@ -200,13 +200,16 @@ fn loss_falls_and_coverage_is_met() {
     let levels = levels(9);
     let cuts = Cuts::of(&train, &levels, None, 254);
     let (binned, later_binned) = (cuts.bin_rows(&train), cuts.bin_rows(&later));
-    let sample = |binned, rows| Sample {
-        binned,
-        targets: &rows.targets,
+    let train_sample = Sample {
+        binned: &binned,
+        targets: &train.targets,
         weights: None,
     };
-    let (train_sample, later_sample): (Sample<'_>, Sample<'_>) =
-        (sample(&binned, &train), sample(&later_binned, &later));
+    let later_sample = Sample {
+        binned: &later_binned,
+        targets: &later.targets,
+        weights: None,
+    };
     let settings = Settings {
         trees: 60,
         leaves: 15,
