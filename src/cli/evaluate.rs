@@ -16,7 +16,7 @@ use super::exit::{self, Failure};
 use super::render;
 use crate::error::chain;
 use crate::predict::dataset::{Part, Split, Thinning, TraceFolder};
-use crate::predict::evaluate::{BASELINES, Both, Evaluation, Plan, Score, Unmoved};
+use crate::predict::evaluate::{BASELINES, Both, Evaluation, Plan, Score};
 use crate::predict::model::{MAX_FILE, Model};
 use crate::predict::scorer::Scorer;
 use crate::report::{display_name, escape_name, format_plot};
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
                 let here = part.is_none() || split.part(&info.group, now_s) == part;
                 here && thinning.as_ref().is_none_or(kept)
             };
-            evaluation.add(&plan, info, samples, &mut Unmoved, wanted);
+            evaluation.add(&plan, info, samples, wanted);
         })
         .map_err(|e| bad(&e))?;
     let pooled = evaluation.pooled();

@@ -122,10 +122,14 @@ pub(super) fn export(
     let text = format_model(forest, quantile)
         .map_err(|e| Failure::bad_input(format_args!("{}: {}", shown(path), chain(&e))))?;
     let mut notes = Vec::new();
-    if model.metadata().target == Target::OfHourMax {
-        notes.push(
+    match model.metadata().target {
+        Target::Plain => {}
+        Target::OfHourMax => notes.push(
             "a scale-free model: levels of a row and the prediction are shares of hour_max".into(),
-        );
+        ),
+        Target::AboveHourMax => {
+            notes.push("the prediction is what is above hour_max: add that of the row".into());
+        }
     }
     store::write_text(&arguments.out, &text).map_err(Failure::bad_input)?;
     let categorical = |c: &Column| matches!(c.kind, Kind::Categorical { .. });

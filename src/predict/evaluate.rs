@@ -12,11 +12,15 @@ use serde::Serialize;
 use super::dataset::{AHEAD_S, TraceInfo, walk};
 use super::features::{COUNT, Moment, fill_row};
 use super::grow::pinball;
-use super::scorer::Scorer;
+use super::online::{DEFAULT_STEP, Pace, stepped};
+use super::scorer::{Scorer, scale};
 use super::{Fallback, Features, Predictor};
 
 /// Rows from which on a trace's own coverage is looked at.
 const MANY_ROWS: u64 = 200;
+
+/// Least scale of an offset, percent: as on a host.
+const LEAST_SCALE: f64 = 1.0;
 
 /// Coverage of a trace that is in band.
 const BAND: [f64; 2] = [0.90, 0.99];
@@ -114,26 +118,6 @@ pub struct Evaluation {
     pub drawn: Option<(String, Vec<Drawn>)>,
 }
 
-/// Steps an offset of one trace on its outcomes; see [`Evaluation::add`].
-pub trait Online {
-    /// What is added to a prediction now.
-    fn offset(&self) -> f64;
-    /// Takes in a complete outcome of a prediction (before the offset).
-    fn learn(&mut self, predicted: f64, outcome: f64);
-}
-
-/// No offset.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unmoved;
-
-impl Online for Unmoved {
-    fn offset(&self) -> f64 {
-        0.0
-    }
-
-    fn learn(&mut self, _predicted: f64, _outcome: f64) {}
-}
-
 /// What is evaluated of each trace.
 #[derive(Debug)]
 pub struct Plan<'a> {
@@ -148,14 +132,14 @@ pub struct Plan<'a> {
 }
 
 impl Evaluation {
-    /// Scores one trace. `wanted` tells by time which rows count; the online
-    /// offset learns from all rows of which the outcome is complete by then.
+    /// Scores one trace. `wanted` tells by time which rows count. The online offset is
+    /// that of a live host ([`stepped`]) and learns from rows of which the outcome is
+    /// complete by then.
     pub fn add(
         &mut self,
         plan: &Plan<'_>,
         info: &TraceInfo,
         samples: &[(f64, f64)],
-        online: &mut dyn Online,
         wanted: impl Fn(f64) -> bool,
     ) {
         let scorer = plan.scorer;
@@ -172,6 +156,13 @@ impl Evaluation {
         let mut waiting: VecDeque<(f64, f64, f64)> = VecDeque::new();
         let mut drawn = Vec::new();
         let mut number = 0_usize;
+        let mut offset = 0.0;
+        let pace = Pace {
+            coverage: q,
+            step: DEFAULT_STEP,
+        };
+        // Outcomes that overlap count a part each.
+        let weight = (info.interval_s * f64_of(plan.stride) / AHEAD_S).min(1.0);
         walk(
             info,
             samples,
@@ -186,7 +177,7 @@ impl Evaluation {
                 while let Some(&(end_s, predicted, outcome)) = waiting.front()
                     && end_s <= moment.now_s
                 {
-                    online.learn(predicted, outcome);
+                    offset = stepped(offset, pace, weight, outcome > predicted);
                     waiting.pop_front();
                 }
                 fill_row(moment, &mut row);
@@ -195,8 +186,9 @@ impl Evaluation {
                 // Before the model's own offset, which is in the unit of the trees' sums.
                 let own = offsets[plan.main] * scorer.unit(&row);
                 let raw = (predicted - own).clamp(0.0, limit);
-                let calibrated = (predicted + online.offset()).clamp(0.0, limit);
-                waiting.push_back((moment.now_s + AHEAD_S, predicted, outcome));
+                let lifted = predicted + offset * scale(&row).max(LEAST_SCALE);
+                let calibrated = lifted.clamp(0.0, limit);
+                waiting.push_back((moment.now_s + AHEAD_S, calibrated, outcome));
                 both.raw.add(outcome, raw, q);
                 both.calibrated.add(outcome, calibrated, q);
                 for (covered, value) in self.covered.iter_mut().zip(&out) {
@@ -307,6 +299,10 @@ fn simple_rules(moment: &Moment<'_>, info: &TraceInfo) -> [f64; BASELINES.len()]
         unit * moment.day_p95.unwrap_or(0.0),
         unit * Fallback.predict(&features).p95,
     ]
+}
+
+fn f64_of(count: usize) -> f64 {
+    as_f64(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]

@@ -47,6 +47,8 @@ pub enum Target {
     Plain,
     /// The target divided by the last hour's largest use; so are the level features.
     OfHourMax,
+    /// The target less the last hour's largest use, both in the features' unit.
+    AboveHourMax,
 }
 
 /// What is known of a model beside its trees.

@@ -219,8 +219,7 @@ impl Online {
             self.settled_ms = Some(pending.made_ms);
             let trees = (pending.trees + self.offset * pending.scale).max(0.0);
             let missed = f64::from(u8::from(actual > trees));
-            let moved = pace.step * weight * (missed - (1.0 - pace.coverage));
-            self.offset = (self.offset + moved).clamp(OFFSETS.0, OFFSETS.1);
+            self.offset = stepped(self.offset, pace, weight, actual > trees);
             self.covered.add(now_s, 1.0 - missed, weight);
             outcomes.push(Outcome {
                 trees,
@@ -231,6 +230,14 @@ impl Online {
         }
         outcomes
     }
+}
+
+/// The offset after an outcome that counts `weight` and was missed or not.
+#[must_use]
+pub fn stepped(offset: f64, pace: Pace, weight: f64, missed: bool) -> f64 {
+    let missed = f64::from(u8::from(missed));
+    let moved = pace.step * weight * (missed - (1.0 - pace.coverage));
+    (offset + moved).clamp(OFFSETS.0, OFFSETS.1)
 }
 
 /// Share of ten minutes.

@@ -90,7 +90,7 @@ impl Scorer {
     #[must_use]
     pub fn unit(&self, row: &[f32]) -> f64 {
         match self.model.metadata().target {
-            Target::Plain => 1.0,
+            Target::Plain | Target::AboveHourMax => 1.0,
             Target::OfHourMax => scale(row),
         }
     }
@@ -109,9 +109,24 @@ impl Scorer {
             }
         }));
         self.model.evaluate(columns, out);
+        let base = match self.model.metadata().target {
+            Target::AboveHourMax => base(row),
+            Target::Plain | Target::OfHourMax => 0.0,
+        };
         for value in out.iter_mut() {
-            *value *= scale;
+            *value = *value * scale + base;
         }
+    }
+}
+
+/// What is taken off the target where it is stated above the last hour's largest use.
+#[must_use]
+pub fn base(row: &[f32]) -> f64 {
+    let hour_max = row.get(HOUR_MAX).copied().unwrap_or(f32::NAN);
+    if hour_max.is_nan() {
+        0.0
+    } else {
+        hour_max.into()
     }
 }
 

@@ -1,7 +1,8 @@
 //! From rows to a model: bins, trees, the scale-free variant, split conformal offsets.
 //!
-//! **Variants.** The plain one predicts the target. The scale-free one divides target
-//! and levels by the last hour's largest use, and weighs a row by it, so that it
+//! **Variants.** The plain one predicts the target less the last hour's largest use, so
+//! that growth starts from a rule that fits each container, not from one number for idle
+//! and busy ones. The scale-free one divides target and levels by the last hour's largest use, and weighs a row by it, so that it
 //! minimises the same loss; it learns shapes that large and small containers share,
 //! which pays where there is little data. With at most [`LITTLE`] rows both are
 //! grown and the one with less loss on the later rows is kept.
@@ -16,7 +17,7 @@ use super::features::{COUNT, FEATURES, Kind};
 use super::forest::ForestError;
 use super::grow::{Grown, Sample, Settings, grow};
 use super::model::{Metadata, Model, ModelError, Origin, Target, round_leaves};
-use super::scorer::scale;
+use super::scorer::{base, scale};
 
 /// Rows up to which the scale-free variant is tried.
 pub const LITTLE: usize = 50_000;
@@ -85,7 +86,7 @@ pub fn train(
     }
     let mut metadata = Metadata {
         origin: Origin::Grown,
-        target: Target::Plain,
+        target: Target::AboveHourMax,
         groups: (0..)
             .zip(&groups)
             .map(|(i, name)| (name.clone(), count(&train.groups, i)))
@@ -100,6 +101,7 @@ pub fn train(
     };
     let little = train.len() <= LITTLE;
     let other = little.then(|| (scale_free(&train), scale_free(&calibrate)));
+    let (train, calibrate) = (above(train), above(calibrate));
     let mut kept = Variant::grow(train, calibrate, None, &levels, settings, told)?;
     if let Some(((train, weights), (calibrate, later_weights))) = other {
         let weights = Some((weights, later_weights));
@@ -215,6 +217,15 @@ impl Variant {
         });
         offsets.collect()
     }
+}
+
+/// Rows whose targets are what is above the last hour's largest use.
+fn above(mut rows: Rows) -> Rows {
+    for index in 0..rows.len() {
+        let target = f64::from(rows.targets[index]) - base(rows.row(index));
+        rows.targets[index] = narrow(target);
+    }
+    rows
 }
 
 /// Rows in the scale-free form, and their weights.

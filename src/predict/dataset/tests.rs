@@ -274,11 +274,8 @@ fn parts_follow_each_other_and_overlap_nowhere() {
 fn thinning_keeps_its_share() {
     let mut split = Split::default();
     for (name, rows) in [("large", 900_000), ("small", 50_000)] {
-        let group = GroupSplit {
-            rows: [rows, 0, 0],
-            ..GroupSplit::default()
-        };
-        split.groups.insert(name.into(), group);
+        let group = split.groups.entry(name.into()).or_default();
+        group.rows = [rows, 0, 0];
     }
     let thinning = Thinning::of(&split, Part::Train, 300_000);
     let kept = |group: &str| {

@@ -75,7 +75,7 @@ impl Default for Settings {
             trees: 200,
             leaves: 63,
             rate: 0.1,
-            least_rows: 20,
+            least_rows: 100,
             l2: 1.0,
             row_share: 1.0,
             column_share: 1.0,

@@ -58,6 +58,15 @@ fn one_tree(leaves: usize) -> Settings {
     }
 }
 
+/// The same for the median alone: a gradient that tells high from low targets.
+fn median_tree() -> Settings {
+    Settings {
+        quantiles: vec![0.5],
+        grown_for: 0,
+        ..one_tree(2)
+    }
+}
+
 fn evaluate(forest: &Forest, number: f64, category: f64) -> Vec<f64> {
     let mut row = vec![f64::NAN; COUNT];
     row[0] = number;
@@ -106,9 +115,9 @@ fn missing_learns_its_direction() {
                 )
             })
             .collect();
-        let grown = grown(&rows(&cells), &levels(0), &one_tree(2));
+        let grown = grown(&rows(&cells), &levels(0), &median_tree());
         let [low, high, missing] =
-            [1.0, 2.0, f64::NAN].map(|x| evaluate(&grown.forest, x, f64::NAN)[2]);
+            [1.0, 2.0, f64::NAN].map(|x| evaluate(&grown.forest, x, f64::NAN)[0]);
         assert!(high - low > 90.0);
         let near = if large { high } else { low };
         assert!((missing - near).abs() < 1e-9, "{low} {high} {missing}");
@@ -131,7 +140,7 @@ fn categories_are_split_by_sets_and_unseen_is_missing() {
         })
         .chain((0..10).map(|_| (f32::NAN, 4.0, 50.0)))
         .collect();
-    let grown = grown(&rows(&cells), &levels(6), &one_tree(2));
+    let grown = grown(&rows(&cells), &levels(6), &median_tree());
     let forest = &grown.forest;
     let crate::predict::forest::Kind::Categorical { levels } = &forest.columns()[CATEGORIES].kind
     else {
@@ -140,7 +149,7 @@ fn categories_are_split_by_sets_and_unseen_is_missing() {
     assert_eq!(levels.len(), 5, "level 5 was never seen");
     let value = |name: &str| {
         let index = levels.iter().position(|l| l == name);
-        evaluate(forest, f64::NAN, index.map_or(f64::NAN, |i| i as f64))[2]
+        evaluate(forest, f64::NAN, index.map_or(f64::NAN, |i| i as f64))[0]
     };
     let [low, high] = [value("l0"), value("l1")];
     assert!(high - low > 40.0);
@@ -225,7 +234,7 @@ fn loss_falls_and_coverage_is_met() {
     )
     .unwrap();
     let least = grown.losses.iter().copied().fold(f64::INFINITY, f64::min);
-    assert!(least < 0.4 * grown.losses[0], "{:?}", grown.losses);
+    assert!(least < 0.5 * grown.losses[0], "{:?}", grown.losses);
     // The kept trees are those up to the least loss, and the forest says the
     // same about later rows as growth did.
     let kept = grown.forest.trees().len();
