@@ -4,7 +4,8 @@
 //!    to fit ([`super::overfull`]).
 //! 2. Greedy and keep-and-fit are worked out: yardsticks, starts, fallbacks.
 //! 3. Annealing improves the better one, for a number of proposals that depends
-//!    on the host's size alone.
+//!    on the host's size alone. On hosts of many L3 domains it is interrupted by
+//!    the search over their patterns ([`super::configuration`]).
 //! 4. The MIP starts from there, for what is left of the budget; it proves.
 //!    Where annealing finds nothing that keeps the rules, [`super::conflict`]
 //!    settles first which can be kept.
@@ -21,6 +22,7 @@ use std::time::Duration;
 use branchcut::StopFlag;
 
 use super::anneal::{Annealed, anneal};
+use super::configuration::{self, Task};
 use super::conflict::{Room, Settled, settle};
 use super::cost::{cost, priced};
 use super::greedy::{Regions, greedy};
@@ -42,6 +44,9 @@ const PROVED_GAP: f64 = 1e-6;
 /// where the MIP proves within milliseconds; 0.6 s on 384, where it hardly
 /// ever does.
 const PROPOSALS: u64 = 32;
+/// Before the search over patterns, the annealing makes this many proposals a
+/// thread.
+const FIRST_PROPOSALS: u64 = 64;
 /// Kept back from the budget for what follows the search, as a part of it.
 const RESERVE: u32 = 50;
 /// Most that is kept back.
@@ -391,28 +396,65 @@ fn search(
     let lower_bound = lower_bound(problem).max(0);
     let threads = problem.threads.len() as u64;
     let share = threads.saturating_pow(3) / PROPOSALS;
-    let left = limits.work.map(|work| work.saturating_sub(spent));
-    let limit = left.map_or(share, |left| left.min(share));
-    let Annealed { owners, cost, work } = anneal(start, settings.seed, limit, lower_bound, &|| {
-        limits.is_over()
-    });
-    debug_assert_eq!(cost, priced(problem, &owners));
-    let is_whole = work == share;
+    let has_patterns = configuration::is_of_use(problem);
+    let first = match has_patterns {
+        true => share.min(FIRST_PROPOSALS * threads),
+        false => share,
+    };
     let mut search = Search {
-        owners,
-        cost,
+        owners: start.owners().to_vec(),
+        cost: start.cost(),
         lower_bound,
         keep: keep_owners,
         keep_cost,
         greedy_cost,
-        work: spent + work,
+        work: spent,
         build,
         trouble: None,
-        is_whole,
+        is_whole: false,
     };
-    let room = left.is_none_or(|left| left > work);
+    let is_over = || limits.is_over();
+    let room = |search: &Search| {
+        limits
+            .work
+            .map_or(u64::MAX, |w| w.saturating_sub(search.work))
+    };
+    let is_open = |search: &Search| {
+        search.is_whole && search.cost > search.lower_bound && room(search) > 0 && !is_over()
+    };
+    let improve = |search: &mut Search, start: State<'_>, proposals: u64| {
+        let limit = proposals.min(room(search));
+        let Annealed { owners, cost, work } =
+            anneal(start, settings.seed, limit, search.lower_bound, &is_over);
+        debug_assert_eq!(cost, priced(problem, &owners));
+        search.is_whole = work == proposals;
+        search.work += work;
+        search.cost = cost;
+        search.owners = owners;
+    };
+    improve(&mut search, start, first);
+    if has_patterns && is_open(&search) {
+        let found = configuration::search(&Task {
+            problem,
+            owners: &search.owners,
+            cost: search.cost,
+            lower_bound: search.lower_bound,
+            seed: settings.seed,
+            limit: room(&search),
+            stop: &is_over,
+        });
+        search.is_whole = found.is_whole;
+        search.work += found.work;
+        search.cost = found.cost;
+        search.lower_bound = search.lower_bound.max(found.lower_bound);
+        search.owners = found.owners;
+        if is_open(&search) {
+            let start = State::new(problem, &search.owners);
+            improve(&mut search, start, share - first);
+        }
+    }
     let keeps = problem.rules.is_empty() || problem.rules.broken(problem, &search.owners) == 0;
-    if keeps && is_whole && cost > lower_bound && room && !limits.is_over() {
+    if keeps && is_open(&search) {
         prove(problem, settings, limits, &mut search);
     }
     search

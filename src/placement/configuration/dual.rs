@@ -1,0 +1,371 @@
+//! The search for the best prices, and for assignments on the way.
+
+use super::super::anneal::anneal;
+use super::super::problem::{L3, NUMA, Owners, Problem};
+use super::super::state::State;
+use super::bundle::{Bundle, Column, Layout, Prices};
+use super::choices::{SCALE, Units};
+use super::pricing::{Pricer, pattern_cost};
+use super::rounding::{Rounding, round};
+use super::split::{Request, Splitter};
+
+/// Steps of the load (see [`super::pricing`]) at first, and once the bound no longer
+/// rises.
+const STEPS: [i64; 2] = [64, 256];
+/// Pricings without a rise of [`RISE`] of the gap after which the bound is taken to be
+/// at its top.
+const PATIENCE: u64 = 40;
+/// See [`PATIENCE`].
+const RISE: f64 = 1e-3;
+/// Most pricings of all units.
+const LONGEST: u64 = 2000;
+/// A part of the promised rise that makes prices the new center.
+const ACCEPTED: f64 = 0.05;
+/// Proposals of the local search from a rounded assignment, a thread.
+const POLISH: u64 = 64;
+/// The first pricing after which weights are rounded; then each time as many again.
+const FIRST_ROUNDING: u64 = 8;
+/// Largest price, in 1 / [`SCALE`] micro-CPU: sums stay below 2^53.
+const HIGHEST: f64 = 1e12;
+
+/// What is to be searched, and how long.
+pub(in super::super) struct Task<'a> {
+    pub(in super::super) problem: &'a Problem,
+    /// The best assignment known.
+    pub(in super::super) owners: &'a Owners,
+    /// Its cost, with what broken rules add.
+    pub(in super::super) cost: i64,
+    /// A bound that is known.
+    pub(in super::super) lower_bound: i64,
+    pub(in super::super) seed: u64,
+    /// Most work.
+    pub(in super::super) limit: u64,
+    pub(in super::super) stop: &'a dyn Fn() -> bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Found {
+    /// The best assignment, never above the one given.
+    pub(in super::super) owners: Vec<Option<u32>>,
+    /// Its cost.
+    pub(in super::super) cost: i64,
+    /// No assignment costs less; never below the one given.
+    pub(in super::super) lower_bound: i64,
+    /// Units priced, splits of all requests, and proposals of the local search.
+    pub(in super::super) work: u64,
+    /// Whether it ended by itself.
+    pub(in super::super) is_whole: bool,
+}
+
+/// A price in 1 / [`SCALE`] micro-CPU.
+fn scaled(price: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "clamped; what is no number becomes 0"
+    )]
+    let price = (price * SCALE as f64).round().clamp(-HIGHEST, HIGHEST) as i64;
+    price
+}
+
+/// In micro-CPU.
+fn unscaled(cost: i64) -> f64 {
+    cost as f64 / SCALE as f64
+}
+
+/// Searches until bound and cost meet, the bound is at its top, or a limit comes first.
+pub(in super::super) fn search(task: &Task<'_>) -> Found {
+    let mut found = Found {
+        owners: task.owners.to_vec(),
+        cost: task.cost,
+        lower_bound: task.lower_bound,
+        work: 0,
+        is_whole: true,
+    };
+    if let Some(mut search) = Search::new(task.problem) {
+        found.is_whole = search.run(task, &mut found).is_some();
+    }
+    found
+}
+
+/// A term of the bound that is charged by node.
+#[derive(Clone, Copy, Debug)]
+struct NodeWeights {
+    spread: i64,
+    movement: i64,
+    balance: i64,
+}
+
+struct Search<'a> {
+    problem: &'a Problem,
+    units: Units,
+    rho: Vec<i64>,
+    /// B of an L3.
+    balance: i64,
+    weights: NodeWeights,
+    /// What does not depend on the assignment, micro-CPU.
+    constant: i64,
+    steps: i64,
+    bundle: Bundle,
+    pricer: Pricer,
+    splitter: Splitter,
+    /// By class, container, threads.
+    prices: Vec<Vec<Vec<i64>>>,
+}
+
+impl<'a> Search<'a> {
+    /// None where the host is not made of L3s with narrow cores, or costs are too
+    /// large for exact floats.
+    fn new(problem: &'a Problem) -> Option<Self> {
+        let units = Units::new(problem)?;
+        let containers = &problem.containers;
+        let rho: Vec<i64> = containers.iter().map(|k| k.rho).collect();
+        let numa = &problem.levels[NUMA];
+        let on = |weight: i64| if units.is_nested { weight } else { 0 };
+        let weights = NodeWeights {
+            spread: on(numa.spread),
+            movement: on(numa.movement),
+            balance: on(numa.balance),
+        };
+        if problem.rules.price as f64 > HIGHEST / SCALE as f64 {
+            return None;
+        }
+        let spread = problem.levels[L3].spread + weights.spread;
+        let constant = containers
+            .iter()
+            .map(|k| problem.weights.movement.thread * k.previous().len() as i64 - spread * k.load)
+            .sum();
+        let most: Vec<Vec<usize>> = units
+            .classes
+            .iter()
+            .map(|c| {
+                containers
+                    .iter()
+                    .map(|k| k.request.min(c.threads))
+                    .collect()
+            })
+            .collect();
+        // At first each thread is worth what it costs at least.
+        let least = |k: usize| {
+            let all = units.classes.iter().flat_map(|class| &class.choices[k]);
+            all.filter(|choice| choice.threads > 0)
+                .map(|choice| unscaled(choice.cost) / choice.threads as f64)
+                .reduce(f64::min)
+        };
+        let first = (0..containers.len()).map(|k| least(k).unwrap_or(0.0));
+        let scale = rho.iter().map(|&rho| (rho + 1) as f64).collect();
+        let layout = Layout::new(&most, scale);
+        let mut center = Prices::zero(&layout, units.nodes.len());
+        center.set_shared(first.collect());
+        let shares: Vec<f64> = units.nodes.iter().map(|node| node.share as f64).collect();
+        let blocks = units.classes.len() + containers.len();
+        let bundle = Bundle::new(layout, blocks, center, &shares, weights.balance as f64);
+        let prices = most
+            .iter()
+            .map(|most| most.iter().map(|&n| vec![0; n + 1]).collect())
+            .collect();
+        Some(Self {
+            problem,
+            units,
+            rho,
+            balance: problem.levels[L3].balance,
+            weights,
+            constant,
+            steps: STEPS[0],
+            bundle,
+            pricer: Pricer::default(),
+            splitter: Splitter::default(),
+            prices,
+        })
+    }
+
+    /// None if a limit ended it.
+    fn run(&mut self, task: &Task<'_>, found: &mut Found) -> Option<()> {
+        let mut accepted = i64::MIN;
+        let mut last_rise = (i64::MIN, 0);
+        let mut next_rounding = FIRST_ROUNDING;
+        for iteration in 0..LONGEST {
+            let promise = self.bundle.promise();
+            let (value, fixed) = self.evaluate(task, found)?;
+            found.lower_bound = found.lower_bound.max(value);
+            if found.lower_bound >= found.cost {
+                break;
+            }
+            let gap = (found.cost - value) as f64;
+            if iteration == 0 {
+                accepted = value;
+                self.bundle.start(gap);
+            } else {
+                let promised = promise + fixed - accepted as f64;
+                let rise = (value - accepted) as f64;
+                if rise > 0.0 && rise >= ACCEPTED * promised {
+                    accepted = value;
+                    self.bundle.accept();
+                } else {
+                    self.bundle
+                        .refuse(-rise, promised, (found.cost - accepted) as f64);
+                }
+            }
+            self.bundle.balance();
+            if (accepted - last_rise.0.max(-HIGHEST_COST)) as f64 > RISE * gap {
+                last_rise = (accepted, iteration);
+            }
+            let is_at_top = iteration - last_rise.1 > PATIENCE;
+            if iteration + 1 == next_rounding || is_at_top {
+                next_rounding = (next_rounding * 2).min(next_rounding + 100);
+                self.round(task, found)?;
+            }
+            if is_at_top {
+                if self.steps == STEPS[1] {
+                    break;
+                }
+                self.refine();
+                last_rise.1 = iteration;
+            }
+        }
+        Some(())
+    }
+
+    /// Counts a unit of work; none if there is none left.
+    fn spend(task: &Task<'_>, found: &mut Found) -> Option<()> {
+        if found.work >= task.limit || (task.stop)() {
+            return None;
+        }
+        found.work += 1;
+        Some(())
+    }
+
+    /// The bound at the bundle's prices, rounded, and the part of it that is in no
+    /// column; adds the columns.
+    fn evaluate(&mut self, task: &Task<'_>, found: &mut Found) -> Option<(i64, f64)> {
+        let layout = self.bundle.layout();
+        for (c, prices) in self.prices.iter_mut().enumerate() {
+            for (k, prices) in prices.iter_mut().enumerate() {
+                for (n, price) in prices.iter_mut().enumerate().skip(1) {
+                    *price = scaled(self.bundle.price(layout.index(c, k, n)));
+                }
+            }
+        }
+        let most = self.weights.balance * SCALE;
+        let node_prices: Vec<i64> = (0..self.units.nodes.len())
+            .map(|n| scaled(self.bundle.node_price(n)).clamp(0, most))
+            .collect();
+        let mut fixed = i128::from(self.constant) * i128::from(SCALE);
+        for (price, node) in node_prices.iter().zip(&self.units.nodes) {
+            fixed -= i128::from(*price) * i128::from(node.share);
+        }
+        let mut total = fixed;
+        for c in 0..self.units.classes.len() {
+            Self::spend(task, found)?;
+            let class = &self.units.classes[c];
+            let priced =
+                self.pricer
+                    .price(class, &self.rho, self.balance, &self.prices[c], self.steps)?;
+            total += i128::from(priced.value) * class.size as i128;
+            let size = class.size as f64;
+            let layout = self.bundle.layout();
+            let terms = priced
+                .parts
+                .iter()
+                .enumerate()
+                .filter(|(_, part)| part.threads > 0)
+                .map(|(k, part)| (layout.index(c, k, part.threads), -size))
+                .collect();
+            let cost = unscaled(priced.cost) * size;
+            self.bundle
+                .add(c, Column::new(cost, terms, Vec::new(), priced.parts));
+        }
+        Self::spend(task, found)?;
+        for k in 0..self.rho.len() {
+            total += i128::from(self.split(k, &node_prices));
+        }
+        // Costs are integers, so the bound may be rounded up.
+        let scale = i128::from(SCALE);
+        let up = total.div_euclid(scale) + i128::from(total.rem_euclid(scale) > 0);
+        let value = i64::try_from(up).ok()?;
+        #[expect(clippy::cast_precision_loss, reason = "only chooses prices")]
+        let fixed = fixed as f64 / SCALE as f64;
+        Some((value, fixed))
+    }
+
+    /// The least price of splitting the request of `k`; adds the column.
+    fn split(&mut self, k: usize, node_prices: &[i64]) -> i64 {
+        let rho = self.rho[k];
+        let container = &self.problem.containers[k];
+        let rates: Vec<i64> = node_prices.iter().map(|price| price * rho).collect();
+        let request = Request {
+            index: k,
+            threads: container.request,
+            spread: self.weights.spread * container.load * SCALE,
+            movement: self.weights.movement * SCALE,
+            rates: &rates,
+        };
+        let mut split = Vec::new();
+        let value = self
+            .splitter
+            .split(&self.units, request, &self.prices, &mut split);
+        let mut own = value;
+        let mut terms: Vec<(usize, f64)> = Vec::new();
+        let mut loads = vec![0.0; rates.len()];
+        let mut threads = split.into_iter();
+        for ((node, load), rate) in self.units.nodes.iter().zip(&mut loads).zip(&rates) {
+            for (&class, w) in node.units.iter().zip(&mut threads) {
+                own -= self.prices[class][k][w] + rate * w as i64;
+                *load += (rho * w as i64) as f64;
+                if w > 0 {
+                    let index = self.bundle.layout().index(class, k, w);
+                    match terms.iter_mut().find(|term| term.0 == index) {
+                        Some(term) => term.1 += 1.0,
+                        None => terms.push((index, 1.0)),
+                    }
+                }
+            }
+        }
+        terms.sort_by_key(|term| term.0);
+        let column = Column::new(unscaled(own), terms, loads, Vec::new());
+        self.bundle.add(self.units.classes.len() + k, column);
+        value
+    }
+
+    /// Finer steps of the load: the patterns found so far cost a little more.
+    fn refine(&mut self) {
+        self.steps = STEPS[1];
+        for (class, block) in self.units.classes.iter().zip(&mut self.bundle.blocks) {
+            for column in block {
+                let cost = pattern_cost(class, &self.rho, self.balance, self.steps, &column.parts);
+                column.cost = unscaled(cost) * class.size as f64;
+            }
+        }
+    }
+
+    /// An assignment from the weights of the patterns, and local search from there.
+    fn round(&self, task: &Task<'_>, found: &mut Found) -> Option<()> {
+        let rounding = Rounding {
+            problem: self.problem,
+            units: &self.units,
+            blocks: &self.bundle.blocks,
+        };
+        let start = round(&rounding);
+        let limit = POLISH * self.problem.threads.len() as u64;
+        let room = task.limit - found.work;
+        let polished = anneal(
+            State::new(self.problem, &start),
+            task.seed,
+            limit.min(room),
+            found.lower_bound,
+            task.stop,
+        );
+        found.work += polished.work;
+        if polished.cost < found.cost {
+            found.cost = polished.cost;
+            found.owners = polished.owners;
+        }
+        if polished.work < limit && found.cost > found.lower_bound {
+            return None;
+        }
+        Some(())
+    }
+}
+
+/// Below any bound.
+const HIGHEST_COST: i64 = 1 << 52;

@@ -1,0 +1,129 @@
+//! An assignment from weighted patterns.
+//!
+//! Units get patterns one after the other, those of the largest weight first, as far
+//! as what containers still lack allows; what a pattern gives beyond that is left out. What is
+//! lacking in the end is placed by best fit.
+
+use super::super::greedy::{Regions, Style, fit};
+use super::super::problem::{L3, Problem};
+use super::super::state::State;
+use super::bundle::Column;
+use super::choices::Units;
+use super::pricing::Part;
+
+/// What there is to be rounded.
+pub(super) struct Rounding<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) units: &'a Units,
+    /// Columns of each class, then of others.
+    pub(super) blocks: &'a [Vec<Column>],
+}
+
+/// A complete assignment.
+pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
+    let Rounding {
+        problem,
+        units,
+        blocks,
+    } = *rounding;
+    let mut state = State::empty(problem);
+    let mut lacking: Vec<usize> = problem.containers.iter().map(|k| k.request).collect();
+    // By class, the weight of each column that is not used up.
+    let mut left: Vec<Vec<f64>> = units
+        .classes
+        .iter()
+        .zip(blocks)
+        .map(|(class, block)| {
+            let size = class.size as f64;
+            block.iter().map(|column| column.weight * size).collect()
+        })
+        .collect();
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for (node, groups) in units.nodes.iter().zip(&units.groups) {
+        open.extend(node.units.iter().copied().zip(groups.iter().copied()));
+    }
+    while !open.is_empty() {
+        let mut best: Option<(f64, usize, usize)> = None;
+        for (at, &(class, _)) in open.iter().enumerate() {
+            for (j, column) in blocks[class].iter().enumerate() {
+                // A pattern that does not fit counts less.
+                let parts = || column.parts.iter().zip(&lacking);
+                let given: usize = parts().map(|(p, &l)| p.threads.min(l)).sum();
+                let all: usize = parts().map(|(p, _)| p.threads).sum();
+                let cut = (all - given) as f64;
+                let rank = left[class][j] - cut;
+                if best.is_none_or(|best| rank > best.0) {
+                    best = Some((rank, at, j));
+                }
+            }
+        }
+        let Some((_, at, j)) = best else { break };
+        let (class, group) = open.swap_remove(at);
+        left[class][j] -= 1.0;
+        fill(&mut state, group, &blocks[class][j].parts, &mut lacking);
+    }
+    let regions = Regions::new(problem);
+    for (k, need) in (0u32..).zip(lacking) {
+        if need > 0 {
+            fit(&mut state, &regions, k, need, Style::Packed);
+        }
+    }
+    state.owners().to_vec()
+}
+
+/// Gives the cores of an L3 as the pattern says.
+fn fill(state: &mut State<'_>, group: usize, parts: &[Part], lacking: &mut [usize]) {
+    let problem = state.problem;
+    let mut cores: Vec<usize> = problem.levels[L3].groups[group]
+        .threads
+        .iter()
+        .map(|&thread| problem.threads[thread].core)
+        .collect();
+    cores.sort_unstable();
+    cores.dedup();
+    // 2 for a whole core, 1 for a thread alone, 0 for one that shares.
+    let mut wanted: Vec<(usize, u32)> = Vec::new();
+    for (k, part) in (0u32..).zip(parts) {
+        let mut n = part.threads.min(lacking[k as usize]);
+        lacking[k as usize] -= n;
+        // h = 2 f + 2 s + m and n = 2 f + s + m.
+        let shared = (part.halves % 2).min(n);
+        let whole = (2 * part.threads - part.halves.min(2 * part.threads)) / 2;
+        n -= shared;
+        let whole = whole.min(n / 2);
+        let kinds = [(2, whole), (1, n - 2 * whole), (0, shared)];
+        wanted.extend(
+            kinds
+                .iter()
+                .flat_map(|&(kind, times)| std::iter::repeat_n((kind, k), times)),
+        );
+    }
+    wanted.sort_by_key(|&(kind, k)| (std::cmp::Reverse(kind), k));
+    for (kind, k) in wanted {
+        let threads = if kind == 2 { 2 } else { 1 };
+        // The core where most of it was; for what shares, one that has room beside
+        // another; else an empty one.
+        let rank = |&core: &usize| {
+            let own = &problem.cores[core];
+            let free = own.iter().filter(|&&t| state.owner(t).is_none()).count();
+            let had = own.iter().filter(|&&t| state.was(t) == Some(k)).count();
+            let is_empty = free == own.len();
+            let fits = free >= threads;
+            let wrong = is_empty == (kind == 0);
+            (fits, std::cmp::Reverse(wrong), had, std::cmp::Reverse(core))
+        };
+        let Some(core) = cores.iter().copied().max_by_key(rank) else {
+            return;
+        };
+        let mut free: Vec<usize> = problem.cores[core]
+            .iter()
+            .copied()
+            .filter(|&t| state.owner(t).is_none())
+            .collect();
+        free.sort_by_key(|&t| (state.was(t) != Some(k), t));
+        for &thread in free.iter().take(threads) {
+            state.set(thread, Some(k));
+        }
+        lacking[k as usize] += threads - free.len().min(threads);
+    }
+}

@@ -1,0 +1,116 @@
+//! The cheapest way to split a container's request over the units at given
+//! prices.
+//!
+//! ```text
+//! min  sum_g pi_g(w_g) + sum_N (S p [j_N > 0] + M max(0, P_N - j_N) + nu_N rho j_N)
+//! s.t. sum_g w_g = r,  w_g <= threads of g,  j_N = sum of w over the units of N
+//! ```
+//!
+//! One table a unit: the least price of j threads in the node's units so far, O(r T)
+//! a unit; then one a node.
+
+use super::choices::Units;
+
+/// More than anything costs.
+const NEVER: i64 = i64::MAX / 4;
+
+/// A container's request and what nodes charge it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
+    pub(super) index: usize,
+    pub(super) threads: usize,
+    /// Scaled, for each node it is in.
+    pub(super) spread: i64,
+    /// Scaled, for each thread that left a node.
+    pub(super) movement: i64,
+    /// Scaled, a thread of each node.
+    pub(super) rates: &'a [i64],
+}
+
+/// Room for splitting, to be used again and again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Splitter {
+    /// A row a unit and one a node, in the order of the nodes.
+    rows: Vec<Vec<i64>>,
+    taken: Vec<Vec<usize>>,
+}
+
+impl Splitter {
+    /// The least price, and into `split` the threads of each unit, in the order of
+    /// `units.nodes`. `prices` by class, container, threads.
+    pub(super) fn split(
+        &mut self,
+        units: &Units,
+        request: Request<'_>,
+        prices: &[Vec<Vec<i64>>],
+        split: &mut Vec<usize>,
+    ) -> i64 {
+        let r = request.threads;
+        let k = request.index;
+        let mut at = 0;
+        let mut total = vec![NEVER; r + 1];
+        total[0] = 0;
+        for (n, node) in units.nodes.iter().enumerate() {
+            let mut sofar = vec![NEVER; r + 1];
+            sofar[0] = 0;
+            let mut room = 0;
+            for &class in &node.units {
+                let most = units.classes[class].threads.min(r);
+                room = (room + most).min(r);
+                self.step(at, &sofar, &prices[class][k][..=most], room);
+                sofar.clone_from(&self.rows[at]);
+                at += 1;
+            }
+            for (j, value) in sofar.iter_mut().enumerate().filter(|(_, v)| **v < NEVER) {
+                if j > 0 {
+                    *value += request.spread + request.rates[n] * j as i64;
+                }
+                *value += request.movement * (node.before[k] - j as i64).max(0);
+            }
+            self.step(at, &total, &sofar, r);
+            total.clone_from(&self.rows[at]);
+            at += 1;
+        }
+        let value = total[r];
+        // Backwards.
+        split.clear();
+        let mut left = r;
+        for node in units.nodes.iter().rev() {
+            at -= 1;
+            let mut inside = self.taken[at][left];
+            left -= inside;
+            for _ in &node.units {
+                at -= 1;
+                let own = self.taken[at][inside];
+                split.push(own);
+                inside -= own;
+            }
+        }
+        split.reverse();
+        value
+    }
+
+    /// Row `at`: min over t of before(j - t) + added(t).
+    fn step(&mut self, at: usize, before: &[i64], added: &[i64], room: usize) {
+        if self.rows.len() <= at {
+            self.rows.push(Vec::new());
+            self.taken.push(Vec::new());
+        }
+        let (row, taken) = (&mut self.rows[at], &mut self.taken[at]);
+        row.clear();
+        row.resize(before.len(), NEVER);
+        taken.clear();
+        taken.resize(before.len(), 0);
+        for j in 0..=room {
+            for t in 0..=j.min(added.len() - 1) {
+                if before[j - t] < NEVER && added[t] < NEVER {
+                    let value = before[j - t] + added[t];
+                    if value < row[j] {
+                        row[j] = value;
+                        taken[j] = t;
+                    }
+                }
+            }
+        }
+    }
+}

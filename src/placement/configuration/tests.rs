@@ -1,0 +1,387 @@
+use super::super::cost::cost;
+use super::super::enumerate::enumerate;
+use super::super::random::{Random, Shape, instance};
+use super::super::types::Instance;
+use super::choices::{Choice, Class, SCALE, Units};
+use super::pricing::{Part, Pricer, pattern_cost};
+use super::split::{Request, Splitter};
+use super::*;
+use crate::cpuset::{CpuId, CpuSet};
+use crate::placement::problem::NUMA;
+use crate::placement::testing;
+
+fn number(random: &mut Random, below: usize) -> i64 {
+    i64::try_from(random.below(below)).unwrap()
+}
+
+/// A small host of several L3s, alike or not.
+fn chiplets(random: &mut Random) -> Instance {
+    let shape = Shape {
+        width: 2,
+        threads: 9,
+        containers: 4,
+        overlap: random.chance(10),
+    };
+    let mut host = instance(random, shape);
+    if random.chance(50) {
+        // Regular: alike L3s, whose patterns are priced once.
+        let (nodes, l3s) = [(1, 3), (1, 4), (2, 2), (2, 1), (4, 1)][random.below(5)];
+        host.topology = testing::topology(nodes, l3s, 1, 2);
+        for container in &mut host.containers {
+            container.cpus = container.cpus.min(3);
+            if random.chance(60) {
+                container.previous = None;
+            }
+        }
+        let online = host.topology.cpus.len();
+        while host
+            .containers
+            .iter()
+            .map(|k| k.cpus as usize)
+            .sum::<usize>()
+            > online
+        {
+            host.containers.pop();
+        }
+        let known = |cpu: &CpuId| host.topology.cpus.iter().any(|c| c.id == *cpu);
+        for container in &mut host.containers {
+            if let Some(previous) = &mut container.previous {
+                previous.retain(known);
+            }
+        }
+    }
+    host
+}
+
+fn run(problem: &Problem, start: &[Option<u32>], limit: u64) -> super::dual::Found {
+    search(&Task {
+        problem,
+        owners: start,
+        cost: cost(problem, start).total(),
+        lower_bound: i64::MIN / 4,
+        seed: 1,
+        limit,
+        stop: &|| false,
+    })
+}
+
+/// Against trying every assignment. A bound above the least cost is the worst defect.
+#[test]
+fn bounds_are_never_above_the_least_cost() {
+    let (mut hosts, mut tight, mut found) = (0, 0, 0);
+    let hosts_wanted = testing_hosts();
+    for seed in 0..hosts_wanted {
+        let random = &mut Random(seed);
+        let host = chiplets(random);
+        let problem = Problem::new(&host, &CpuSet::new()).unwrap();
+        let start = super::super::random::assignment(random, &problem);
+        let (least, _) = enumerate(&problem, 3_000_000);
+        for limit in [1, 20, 2000] {
+            let result = run(&problem, &start, limit);
+            assert!(
+                result.lower_bound <= least,
+                "seed {seed}, limit {limit}: {} above {least}",
+                result.lower_bound
+            );
+            assert!(result.work <= limit);
+            assert_eq!(result.cost, cost(&problem, &result.owners).total());
+            assert!(problem.is_complete(&result.owners));
+            assert!(result.cost >= least && result.cost <= cost(&problem, &start).total());
+            if limit == 2000 {
+                hosts += 1;
+                tight += u64::from(result.lower_bound == least);
+                found += u64::from(result.cost == least);
+            }
+        }
+    }
+    assert_eq!(hosts, hosts_wanted);
+    // Not by being idle.
+    assert!(tight * 10 > hosts * 4, "{tight} of {hosts} tight");
+    assert!(found * 10 > hosts * 8, "{found} of {hosts} found");
+}
+
+/// `CPUFENCE_CHIPLET_HOSTS=20000` tries more.
+fn testing_hosts() -> u64 {
+    let set = option_env!("CPUFENCE_CHIPLET_HOSTS");
+    set.map_or(250, |hosts| hosts.parse().unwrap())
+}
+
+/// A random class, and prices.
+fn class(random: &mut Random) -> (Class, Vec<i64>, Vec<Vec<i64>>) {
+    let halves = 2 * (1 + random.below(3));
+    let containers = 1 + random.below(4);
+    let (mut choices, mut rho, mut prices) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..containers {
+        rho.push(number(random, 30));
+        let mut own = vec![Choice {
+            threads: 0,
+            halves: 0,
+            cost: 0,
+        }];
+        for threads in 1..=random.below(4) {
+            for _ in 0..1 + random.below(2) {
+                own.push(Choice {
+                    threads,
+                    halves: threads + random.below(threads + 1),
+                    cost: number(random, 5000) * SCALE,
+                });
+            }
+        }
+        let mut received = vec![0];
+        received.extend((0..4).map(|_| number(random, 6000) * SCALE));
+        choices.push(own);
+        prices.push(received);
+    }
+    let class = Class {
+        size: 1,
+        halves,
+        threads: halves,
+        share: number(random, 60),
+        choices,
+    };
+    (class, rho, prices)
+}
+
+/// Every pattern of the containers from `k` on: its parts.
+fn patterns(class: &Class, k: usize, halves: usize) -> Vec<Vec<Part>> {
+    if k == class.choices.len() {
+        return if halves.is_multiple_of(2) {
+            vec![Vec::new()]
+        } else {
+            Vec::new()
+        };
+    }
+    let mut all = Vec::new();
+    for choice in class.choices[k].iter().filter(|c| c.halves <= halves) {
+        for rest in patterns(class, k + 1, halves - choice.halves) {
+            let mut parts = vec![Part {
+                threads: choice.threads,
+                halves: choice.halves,
+            }];
+            parts.extend(rest);
+            all.push(parts);
+        }
+    }
+    all
+}
+
+#[test]
+fn the_priced_pattern_is_the_cheapest_of_all() {
+    let mut over = 0;
+    for seed in 0..600 {
+        let random = &mut Random(seed);
+        let (class, rho, prices) = class(random);
+        let balance = number(random, 40);
+        // 1: most of the load is lost to rounding; 64: none.
+        for steps in [1, 5, 64] {
+            let priced = Pricer::default()
+                .price(&class, &rho, balance, &prices, steps)
+                .unwrap();
+            let worth = |parts: &Vec<Part>| {
+                let received: i64 = parts.iter().zip(&prices).map(|(p, x)| x[p.threads]).sum();
+                // Of equal choices the cheapest.
+                let own = parts.iter().zip(&class.choices).map(|(part, choices)| {
+                    let same = |c: &&Choice| c.threads == part.threads && c.halves == part.halves;
+                    choices.iter().filter(same).map(|c| c.cost).min().unwrap()
+                });
+                let load: i64 = parts
+                    .iter()
+                    .zip(&rho)
+                    .map(|(p, r)| r * p.threads as i64)
+                    .sum();
+                let excess = balance * (load - class.share).max(0) * SCALE;
+                (own.sum::<i64>() + excess - received, excess)
+            };
+            let all = patterns(&class, 0, class.halves);
+            let (least, excess) = all.iter().map(worth).min().unwrap();
+            assert!(priced.value <= least, "seed {seed}");
+            if steps == 64 {
+                assert_eq!(priced.value, least, "seed {seed}");
+                over += u32::from(excess > 0);
+            }
+            let received: i64 = priced
+                .parts
+                .iter()
+                .zip(&prices)
+                .map(|(p, x)| x[p.threads])
+                .sum();
+            assert_eq!(priced.cost, priced.value + received);
+            assert!(all.contains(&priced.parts));
+        }
+    }
+    assert!(over >= 50, "{over}");
+}
+
+#[test]
+fn a_pattern_costs_what_its_pricing_says() {
+    let mut same = 0;
+    for seed in 0..200 {
+        let random = &mut Random(seed);
+        let (mut class, rho, prices) = class(random);
+        for choices in &mut class.choices {
+            // As of a host: one choice of so many threads and halves.
+            choices.dedup_by_key(|c| (c.threads, c.halves));
+        }
+        for steps in [3, 64] {
+            let priced = Pricer::default()
+                .price(&class, &rho, 7, &prices, steps)
+                .unwrap();
+            let cost = pattern_cost(&class, &rho, 7, steps, &priced.parts);
+            assert_eq!(cost, priced.cost, "seed {seed}");
+            same += 1;
+        }
+    }
+    assert_eq!(same, 400);
+}
+
+/// Every way to part `left` threads over units that hold `most` each.
+fn splits(most: &[usize], left: usize) -> Vec<Vec<usize>> {
+    let Some((&first, rest)) = most.split_first() else {
+        return if left == 0 {
+            vec![Vec::new()]
+        } else {
+            Vec::new()
+        };
+    };
+    let mut all = Vec::new();
+    for own in 0..=first.min(left) {
+        for mut others in splits(rest, left - own) {
+            others.insert(0, own);
+            all.push(others);
+        }
+    }
+    all
+}
+
+#[test]
+fn a_split_is_the_cheapest_of_all() {
+    for seed in 0..300 {
+        let random = &mut Random(seed);
+        let problem = Problem::new(&chiplets(random), &CpuSet::new()).unwrap();
+        let Some(units) = Units::new(&problem) else {
+            continue;
+        };
+        let mut prices: Vec<Vec<Vec<i64>>> = Vec::new();
+        for class in &units.classes {
+            let of = |random: &mut Random, r: usize| {
+                let most = r.min(class.threads);
+                let mut own = vec![0];
+                own.extend((0..most).map(|_| number(random, 4000) - 1000));
+                own
+            };
+            let requests = problem.containers.iter().map(|k| k.request);
+            prices.push(requests.map(|r| of(random, r)).collect());
+        }
+        let rates: Vec<i64> = units.nodes.iter().map(|_| number(random, 300)).collect();
+        for (k, container) in problem.containers.iter().enumerate() {
+            let request = Request {
+                index: k,
+                threads: container.request,
+                spread: number(random, 2000),
+                movement: number(random, 800),
+                rates: &rates,
+            };
+            let mut split = Vec::new();
+            let value = Splitter::default().split(&units, request, &prices, &mut split);
+            let all: Vec<usize> = units.nodes.iter().flat_map(|n| n.units.clone()).collect();
+            let most: Vec<usize> = all.iter().map(|&c| units.classes[c].threads).collect();
+            let worth = |split: &Vec<usize>| {
+                let mut total = 0;
+                let mut threads = split.iter();
+                for (node, rate) in units.nodes.iter().zip(&rates) {
+                    let mut inside = 0;
+                    for (&c, &w) in node.units.iter().zip(&mut threads) {
+                        total += prices[c][k][w];
+                        inside += w as i64;
+                    }
+                    total += rate * inside + if inside > 0 { request.spread } else { 0 };
+                    total += request.movement * (node.before[k] - inside).max(0);
+                }
+                total
+            };
+            let least = splits(&most, container.request).iter().map(worth).min();
+            assert_eq!(Some(value), least, "seed {seed}");
+            assert_eq!(worth(&split), value, "seed {seed}");
+            assert_eq!(split.iter().sum::<usize>(), container.request);
+        }
+    }
+}
+
+/// 2 nodes of 2 alike L3s each, nothing placed: one class. A container that was on
+/// one L3 tells it, and its node, from the others.
+#[test]
+fn alike_units_are_priced_once() {
+    let mut host = Instance {
+        topology: testing::topology(2, 2, 2, 2),
+        ..testing::flat_host(1, vec![testing::container("a", 3, 2.0)])
+    };
+    let units = |host: &Instance| Units::new(&Problem::new(host, &CpuSet::new()).unwrap()).unwrap();
+    let plain = units(&host);
+    assert_eq!(plain.classes.len(), 1);
+    assert_eq!(plain.classes[0].size, 4);
+    assert_eq!(plain.groups, [[0, 1], [2, 3]]);
+    host.containers[0].previous = Some(vec![CpuId(0), CpuId(8)]);
+    let had = units(&host);
+    let sizes: Vec<usize> = had.classes.iter().map(|c| c.size).collect();
+    assert_eq!(sizes, [1, 1, 2]);
+    assert_eq!(had.nodes[0].before, [2]);
+    // Both threads of core 0: a whole core there keeps two, at 5,000 each.
+    let whole = had.classes[0].choices[0]
+        .iter()
+        .find(|c| c.threads == 2 && c.halves == 2)
+        .unwrap();
+    // 2 x 200 x 667 busy, spread 60 x 2001, 2 threads kept at 5,000.
+    assert_eq!(whole.cost, (266_800 + 120_060 - 10_000) * SCALE);
+}
+
+/// Stopping at a work count, or starting with that as the limit, is the same.
+#[test]
+fn a_limit_replays_a_stop() {
+    let random = &mut Random(11);
+    let mut host = testing::flat_host(1, Vec::new());
+    host.topology = testing::topology(2, 4, 2, 2);
+    for k in 0..9 {
+        let cpus = u32::try_from(1 + random.below(4)).unwrap();
+        host.containers.push(testing::container(
+            &format!("c{k}"),
+            cpus,
+            0.7 * f64::from(cpus),
+        ));
+    }
+    let problem = Problem::new(&host, &CpuSet::new()).unwrap();
+    let start = super::super::random::assignment(random, &problem);
+    let first = cost(&problem, &start).total();
+    let (mut improved, mut last) = (0, i64::MIN);
+    for looks in [1u64, 2, 7, 30, 90, 250] {
+        let asked = std::cell::Cell::new(0);
+        let stopped = search(&Task {
+            problem: &problem,
+            owners: &start,
+            cost: first,
+            lower_bound: 0,
+            seed: 5,
+            limit: u64::MAX,
+            stop: &|| {
+                asked.set(asked.get() + 1);
+                asked.get() > looks
+            },
+        });
+        let replayed = search(&Task {
+            problem: &problem,
+            owners: &start,
+            cost: first,
+            lower_bound: 0,
+            seed: 5,
+            limit: stopped.work,
+            stop: &|| false,
+        });
+        assert_eq!(replayed.work, stopped.work);
+        assert_eq!(replayed.owners, stopped.owners);
+        assert_eq!(replayed.lower_bound, stopped.lower_bound);
+        assert!(stopped.lower_bound >= last);
+        last = stopped.lower_bound;
+        improved += u32::from(stopped.cost < first);
+    }
+    assert!(improved > 0);
+    assert!(problem.levels[NUMA].groups.len() == 2);
+}
