@@ -20,7 +20,7 @@ fn chiplets(random: &mut Random) -> Instance {
         width: 2,
         threads: 9,
         containers: 4,
-        overlap: random.chance(10),
+        overlap: false,
     };
     let mut host = instance(random, shape);
     if random.chance(50) {
