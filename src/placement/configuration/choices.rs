@@ -221,7 +221,7 @@ fn look(problem: &Problem, g: usize, cores: &[usize], node: Option<usize>) -> Lo
 fn class(problem: &Problem, g: usize, look: &Look, cores: &[usize]) -> Class {
     let share = problem.levels[L3].groups[g].share;
     let choices = (0..problem.containers.len())
-        .map(|k| choices(problem, g, look, cores, k))
+        .map(|k| choices(problem, look, cores, k))
         .collect();
     Class {
         size: 0,
@@ -232,7 +232,7 @@ fn class(problem: &Problem, g: usize, look: &Look, cores: &[usize]) -> Class {
     }
 }
 
-fn choices(problem: &Problem, g: usize, look: &Look, cores: &[usize], k: usize) -> Vec<Choice> {
+fn choices(problem: &Problem, look: &Look, cores: &[usize], k: usize) -> Vec<Choice> {
     let container = &problem.containers[k];
     let weights = &problem.weights;
     let level = &problem.levels[L3];
