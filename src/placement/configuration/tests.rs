@@ -53,7 +53,7 @@ fn chiplets(random: &mut Random) -> Instance {
     host
 }
 
-fn run(problem: &Problem, start: &[Option<u32>], limit: u64) -> super::dual::Found {
+fn run(problem: &Problem, start: &[Option<u32>], limit: u64) -> dual::Found {
     search(&Task {
         problem,
         owners: start,
