@@ -211,10 +211,10 @@ fn fill(
                 .min();
             let Some((_, index)) = best else { break };
             let take = offers[index].as_ref().map_or(0, |o| o.take);
-            let free: Vec<usize> = free_threads(state, &cores[index], k);
-            for &thread in free.iter().take(take) {
+            let before = given.len();
+            given.extend(free_threads(state, &cores[index], k).take(take));
+            for &thread in &given[before..] {
                 state.set(thread, Some(k));
-                given.push(thread);
             }
             offers[index] = offer(state, &cores[index], k, need - given.len(), style);
         }
@@ -242,31 +242,26 @@ impl Offer {
     }
 }
 
-/// Free threads, those that `k` had before first.
-fn free_threads(state: &State<'_>, core: &[usize], k: u32) -> Vec<usize> {
-    let mut free: Vec<usize> = core
-        .iter()
-        .copied()
-        .filter(|&t| state.owner(t).is_none())
-        .collect();
-    free.sort_by_key(|&t| (state.was(t) != Some(k), t));
-    free
+/// Free threads, those that `k` had before first; `core` is ascending.
+fn free_threads<'s>(
+    state: &'s State<'_>,
+    core: &'s [usize],
+    k: u32,
+) -> impl Iterator<Item = usize> + 's {
+    let free = move |had: bool| {
+        let own = core.iter().copied();
+        own.filter(move |&t| state.owner(t).is_none() && (state.was(t) == Some(k)) == had)
+    };
+    free(true).chain(free(false))
 }
 
-fn offer(
-    state: &mut State<'_>,
-    core: &[usize],
-    k: u32,
-    need: usize,
-    style: Style,
-) -> Option<Offer> {
-    let free = free_threads(state, core, k);
+fn offer(state: &State<'_>, core: &[usize], k: u32, need: usize, style: Style) -> Option<Offer> {
     let most = if style == Style::Packed {
         need
     } else {
         need.min(1)
     };
-    let take = free.len().min(most);
+    let take = free_threads(state, core, k).take(most).count();
     if take == 0 {
         return None;
     }
@@ -274,9 +269,9 @@ fn offer(
     // itself costs can tell them apart.
     let index = state.problem.threads[core[0]].core;
     let before = state.smt(index);
-    let mut added: i64 = free[..take]
-        .iter()
-        .map(|&thread| state.thread_cost(thread, k))
+    let mut added: i64 = free_threads(state, core, k)
+        .take(take)
+        .map(|thread| state.thread_cost(thread, k))
         .sum();
     added += state.smt_with(index, k, take) - before;
     Some(Offer { take, added })

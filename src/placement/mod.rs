@@ -13,15 +13,19 @@ mod configuration;
 mod conflict;
 pub mod cost;
 mod counts;
+mod division;
 #[doc(hidden)]
 pub mod enumerate;
 mod exchange;
 mod explain;
 mod greedy;
 mod keep;
+mod lagrange;
 mod lend;
 mod lower;
 mod naive;
+#[cfg(test)]
+mod oracle;
 mod overfull;
 mod partition;
 mod place;

@@ -6,6 +6,9 @@
 //! 3. Annealing improves the better one, for a number of proposals that depends
 //!    on the host's size alone. On hosts of many L3 domains it is interrupted by
 //!    the search over their patterns ([`super::configuration`]).
+//!    On other hosts of few cells it is interrupted by a search over the
+//!    divisions of containers between them ([`super::division`]), which mostly
+//!    ends with a proof.
 //! 4. The MIP starts from there, for what is left of the budget; it proves.
 //!    Where annealing finds nothing that keeps the rules, [`super::conflict`]
 //!    settles first which can be kept.
@@ -25,8 +28,10 @@ use super::anneal::{Annealed, anneal};
 use super::configuration::{self, Task};
 use super::conflict::{Room, Settled, settle};
 use super::cost::{cost, priced};
+use super::division::divide;
 use super::greedy::{Regions, greedy};
 use super::keep::keep_and_fit;
+use super::lagrange::Relaxation;
 use super::lend::lend;
 use super::lower::lower_bound;
 use super::overfull::{Relaxed, relax};
@@ -47,6 +52,8 @@ const PROPOSALS: u64 = 32;
 /// Before the search over patterns, the annealing makes this many proposals a
 /// thread.
 const FIRST_PROPOSALS: u64 = 64;
+/// Before the search over divisions, it makes threads^2 / this many.
+const BEFORE_DIVISION: u64 = 8;
 /// Kept back from the budget for what follows the search, as a part of it.
 const RESERVE: u32 = 50;
 /// Most that is kept back.
@@ -93,6 +100,8 @@ pub struct Placed {
     pub is_shared: bool,
     /// Time until the search began.
     pub build: Duration,
+    /// Time until the MIP began, or the search ended without it.
+    pub search: Duration,
 }
 
 /// The end of a search, as far as the clock has a say in it.
@@ -255,6 +264,7 @@ pub fn place(
         greedy_cost: search.greedy_cost,
         keep_cost: search.keep_cost,
         build: search.build,
+        search: search.searched,
     })
 }
 
@@ -289,6 +299,8 @@ struct Search {
     greedy_cost: i64,
     work: u64,
     build: Duration,
+    /// Time until the MIP began, or the search ended without it.
+    searched: Duration,
     /// What kept it from a proof, in words.
     trouble: Option<String>,
     /// Whether the local search made all its proposals.
@@ -397,9 +409,15 @@ fn search(
     let threads = problem.threads.len() as u64;
     let share = threads.saturating_pow(3) / PROPOSALS;
     let has_patterns = configuration::is_of_use(problem);
-    let first = match has_patterns {
-        true => share.min(FIRST_PROPOSALS * threads),
-        false => share,
+    let relaxation = if has_patterns {
+        None
+    } else {
+        Relaxation::new(problem)
+    };
+    let first = match (has_patterns, &relaxation) {
+        (true, _) => share.min(FIRST_PROPOSALS * threads),
+        (false, Some(_)) => share.min(threads * threads / BEFORE_DIVISION),
+        (false, None) => share,
     };
     let mut search = Search {
         owners: start.owners().to_vec(),
@@ -410,6 +428,7 @@ fn search(
         greedy_cost,
         work: spent,
         build,
+        searched: build,
         trouble: None,
         is_whole: false,
     };
@@ -453,6 +472,23 @@ fn search(
             improve(&mut search, start, share - first);
         }
     }
+    if let Some(relaxation) = relaxation
+        && is_open(&search)
+    {
+        let limit = room(&search);
+        let found = divide(relaxation, &search.owners, search.cost, limit, &is_over);
+        search.is_whole = !found.is_cut;
+        search.work += found.work;
+        search.cost = found.cost;
+        search.lower_bound = search.lower_bound.max(found.lower_bound);
+        search.owners = found.owners;
+        // With all divisions searched the cost is hardly ever not the least.
+        if is_open(&search) && !found.is_whole {
+            let start = State::new(problem, &search.owners);
+            improve(&mut search, start, share - first);
+        }
+    }
+    search.searched = (limits.clock)();
     let keeps = problem.rules.is_empty() || problem.rules.broken(problem, &search.owners) == 0;
     if keeps && is_open(&search) {
         prove(problem, settings, limits, &mut search);

@@ -1,6 +1,7 @@
 //! Random small hosts for the tests of this module.
 
 use super::problem::Problem;
+use super::rules::{Constraint, RuleKind, RuleLevel};
 use super::types::{ContainerSpec, Instance, Kind, LevelWeights, MoveWeights, Weights};
 use crate::cpuset::{CpuId, CpuSet};
 use crate::placement::types::System;
@@ -194,4 +195,143 @@ pub(super) fn assignment(random: &mut Random, problem: &Problem) -> Vec<Option<u
     owners.resize(problem.threads.len(), None);
     random.shuffle(&mut owners);
     owners
+}
+
+fn any_topology(random: &mut Random, shape: &mut Vec<String>) -> Topology {
+    let small = |n: usize| u32::try_from(n).unwrap();
+    let sockets = 1 + random.below(4);
+    let l3s = 1 + random.below(4);
+    let width = [1, 2, 2, 4][random.below(4)];
+    // At most about 24 threads.
+    let most = (24 / (sockets * l3s * width)).clamp(1, 4);
+    let cores = 1 + random.below(most);
+    let nested = random.chance(75);
+    let hybrid = random.chance(25);
+    let mut cpus: Vec<Cpu> = Vec::new();
+    for core in 0..sockets * l3s * cores {
+        let l3 = core / cores;
+        let socket = l3 / l3s;
+        // Else nodes that cut through L3s.
+        let numa = if nested { socket } else { core % 2 };
+        let perf = if hybrid && random.chance(40) {
+            650
+        } else {
+            1000
+        };
+        for thread in 0..width {
+            cpus.push(Cpu {
+                id: CpuId(small(core + thread * sockets * l3s * cores)),
+                core: Some(small(core)),
+                l3: Some(small(l3)),
+                numa: Some(small(numa)),
+                socket: Some(small(socket)),
+                online: true,
+                perf,
+                isolated: false,
+                nohz_full: false,
+            });
+        }
+    }
+    let offline = if random.chance(30) {
+        (1 + random.below(3)).min(cpus.len() - 1)
+    } else {
+        0
+    };
+    for _ in 0..offline {
+        let gone = random.below(cpus.len());
+        cpus[gone].online = false;
+    }
+    cpus.sort_by_key(|cpu| cpu.id);
+    shape.push(format!("sockets {sockets}"));
+    shape.push(format!("L3s {:02}", sockets * l3s));
+    shape.push(format!("SMT {width}"));
+    for (is_so, text) in [
+        (!nested, "not nested"),
+        (hybrid, "hybrid"),
+        (offline > 0, "offline"),
+    ] {
+        if is_so {
+            shape.push(text.to_owned());
+        }
+    }
+    Topology::new(cpus)
+}
+
+fn any_rule(random: &mut Random, shape: &mut Vec<String>) -> Constraint {
+    let who = ["c0", "c1", "c2", "*"][random.below(4)];
+    let mut rule = Constraint {
+        kind: RuleKind::WholeCores,
+        containers: who.to_owned(),
+        others: None,
+        level: None,
+        cores: None,
+        node: None,
+        priority: 0,
+    };
+    match random.below(6) {
+        0 | 1 => {
+            rule.kind = RuleKind::AntiAffinity;
+            rule.others = [None, Some("*"), Some("c1")][random.below(3)].map(str::to_owned);
+            rule.level = Some([RuleLevel::Core, RuleLevel::L3, RuleLevel::Numa][random.below(3)]);
+        }
+        2 => {
+            rule.kind = RuleKind::CoTenancy;
+            rule.level = Some([RuleLevel::L3, RuleLevel::Numa][random.below(2)]);
+        }
+        3 => {
+            rule.kind = RuleKind::MaxCoresPerSocket;
+            rule.cores = Some(1 + u32::from(random.chance(50)));
+        }
+        4 => {
+            rule.kind = RuleKind::NumaPin;
+            rule.node = Some(0);
+        }
+        _ => {}
+    }
+    shape.push(format!("rule {:?} {:?}", rule.kind, rule.level));
+    rule
+}
+
+/// A host of 1 to 4 sockets, 1 to 16 L3s, 1, 2 or 4 threads a core, and what
+/// it is like in words.
+pub(super) fn any_shape(random: &mut Random) -> (Instance, Vec<String>) {
+    let mut shape = Vec::new();
+    let topology = any_topology(random, &mut shape);
+    let mut threads: Vec<CpuId> = topology.cpus.iter().map(|cpu| cpu.id).collect();
+    let online = topology.online().len();
+    random.shuffle(&mut threads);
+    let mut next = threads.into_iter();
+    let mut left = online;
+    let mut containers = Vec::new();
+    let has_previous = random.chance(60);
+    for k in 0..1 + random.below(5) {
+        if left == 0 {
+            break;
+        }
+        let request = 1 + random.below(left.min(6));
+        left -= request;
+        let rho = i64::try_from(50 + random.below(951)).unwrap();
+        let previous =
+            (has_previous && random.chance(80)).then(|| next.by_ref().take(request).collect());
+        containers.push(ContainerSpec {
+            rho_mcpu: Some(rho),
+            previous,
+            ..ContainerSpec::new(&format!("c{k}"), u32::try_from(request).unwrap(), 0.0)
+        });
+    }
+    if has_previous {
+        shape.push("previous".to_owned());
+    }
+    let constraints = match random.chance(25) {
+        true => vec![any_rule(random, &mut shape)],
+        false => Vec::new(),
+    };
+    let instance = Instance {
+        weights: weights(random),
+        topology,
+        containers,
+        constraints,
+        system: System::default(),
+    };
+    (instance, shape)
 }

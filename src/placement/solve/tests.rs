@@ -1,7 +1,9 @@
 use super::*;
 use crate::cpuset::{CpuId, CpuSet};
 use crate::placement::counts::State;
+use crate::placement::division::divide;
 use crate::placement::enumerate::enumerate;
+use crate::placement::lagrange::{Multipliers, Relaxation};
 use crate::placement::problem::{L3, NUMA};
 use crate::placement::random::{Random, Shape, assignment, instance, problem};
 use crate::placement::types::{Instance, Weights};
@@ -32,6 +34,72 @@ struct Seen {
     two_levels: u32,
     alike: u32,
     whole_group: u32,
+    /// Proved by the search over divisions alone, from a random start.
+    divided: u32,
+    /// Of those, without a node: by the multipliers.
+    by_multipliers: u32,
+    cut: u32,
+}
+
+/// The Lagrangian bound at any multipliers, and the search over divisions at
+/// any limit, against the least cost.
+fn check_division(
+    random: &mut Random,
+    problem: &Problem,
+    start: &Owners,
+    least: i64,
+    seen: &mut Seen,
+) {
+    let relaxation = Relaxation::new(problem).expect("few cells and no rules");
+    assert_eq!(least % relaxation.grid, 0, "the grid");
+    let mut price = |most: usize| i64::try_from(random.below(most + 1)).unwrap();
+    for _ in 0..3 {
+        let multipliers = Multipliers {
+            halves: relaxation.cells.iter().map(|_| price(300_000)).collect(),
+            load: relaxation
+                .charged
+                .iter()
+                .map(|c| price(usize::try_from(c.balance).unwrap()))
+                .collect(),
+        };
+        let bound = relaxation.evaluate(&multipliers).bound;
+        assert!(bound <= least, "{bound} above {least} at {multipliers:?}");
+    }
+    let first = priced(problem, start);
+    let mut last = first;
+    let limits = [1, 5, 8, 16, 50, u64::MAX];
+    for limit in limits {
+        let relaxation = relaxation.clone();
+        let divided = divide(relaxation, start, first, limit, &|| false);
+        assert_eq!(divided.cost, priced(problem, &divided.owners));
+        assert!(divided.cost <= last, "more work is never worse");
+        assert!(
+            divided.lower_bound <= least,
+            "limit {limit}: bound {} above {least}",
+            divided.lower_bound
+        );
+        assert!(divided.cost >= least);
+        let again = divide(
+            Relaxation::new(problem).expect("as before"),
+            start,
+            first,
+            divided.work.max(1),
+            &|| false,
+        );
+        assert_eq!(again, divided, "a run that ends where another did");
+        last = divided.cost;
+        let proved = divided.lower_bound == divided.cost;
+        assert!(!proved || divided.cost == least);
+        if limit == u64::MAX {
+            seen.divided += u32::from(proved);
+        } else {
+            seen.cut += u32::from(divided.work >= limit);
+        }
+    }
+    let mut relaxation = relaxation;
+    let root = relaxation.ascend(least, &mut || true);
+    assert!(root.bound <= least);
+    seen.by_multipliers += u32::from(root.bound > least - relaxation.grid);
 }
 
 /// The cost at a point of the model.
@@ -73,11 +141,15 @@ fn aggregated_optimum_is_the_least_cost_of_all_assignments() {
         assert_eq!(solved.lower_bound, least, "seed {seed}: bound");
         assert_eq!(solved.end, End::Optimal, "seed {seed}");
         assert!(lower_bound(&problem) <= least, "seed {seed}: trivial bound");
+        check_division(&mut random, &problem, &start, least, &mut seen);
         seen.alike += u32::from(!model.alike.is_empty());
         note(&mut seen, &instance, &problem, &counts);
     }
     eprintln!("{seen:?}");
     for (what, count) in [
+        ("divided", seen.divided),
+        ("by multipliers", seen.by_multipliers),
+        ("cut", seen.cut),
         ("F", seen.whole),
         ("S", seen.lone),
         ("X", seen.both),

@@ -1,0 +1,337 @@
+//! The placement instances through [`place`], at budgets and to the proof.
+//!
+//! Method: one thread, one instance after the other, the problem built anew in
+//! each run. `cost`, `bound`, `gap` (proven) and `to best` (the gap to the best
+//! known cost, over at least 1 % of 200 sum p_k) are those of the answer; `ms`
+//! is CPU time of the process: in all, until the search began, until the MIP
+//! began. Budgets are wall-clock time, so at a budget `late` is how far beyond
+//! it the call returned. Every answer is priced by `evaluate.py` (needs
+//! python3); a disagreement, a bound above the best known cost or an answer
+//! above greedy or keep-and-fit ends the bench.
+//!
+//! ```text
+//! cargo bench --bench placement                       all instances, to the proof (1 s at most) and at 1, 5, 10, 50 ms
+//! cargo bench --bench placement -- x64 t16            those whose names begin so
+//! cargo bench --bench placement -- --proof 5          the proof alone, 5 s at most
+//! cargo bench --bench placement -- --late 28          28 runs of each at 1, 10 and 50 ms: how late they are
+//! cargo bench --bench placement -- --rounds 10000     many rounds on one host of 96 threads
+//! ```
+#![allow(clippy::print_stdout, reason = "a table is the result")]
+#![expect(clippy::expect_used, reason = "a bench may stop on broken input")]
+#![expect(clippy::disallowed_methods, reason = "a bench reads files and clocks")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use cpufence::cpuset::{CpuId, CpuSet};
+use cpufence::placement::{
+    ContainerSpec, Instance, Placed, Placement, SolveSettings, Status, parse_host, place,
+};
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/placement");
+const BUDGETS_MS: [u64; 4] = [1, 5, 10, 50];
+const LATE_BUDGETS_MS: [u64; 3] = [1, 10, 50];
+/// Largest budget of a run to the proof.
+const PROOF_S: usize = 1;
+
+/// CPU time of this process.
+fn cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).expect("not negative");
+    let nanos = u32::try_from(time.tv_nsec).expect("below 10^9");
+    Duration::new(seconds, nanos)
+}
+
+struct Subject {
+    name: String,
+    path: PathBuf,
+    instance: Instance,
+    best_known: i64,
+}
+
+fn subjects(prefixes: &[String]) -> Vec<Subject> {
+    let Ok(references) = std::fs::read(Path::new(DATA).join("references.json")) else {
+        println!("skipped: no placement instances beside the repository ({DATA})");
+        return Vec::new();
+    };
+    let references: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(&references).expect("references");
+    references
+        .into_iter()
+        .filter(|(name, _)| prefixes.is_empty() || prefixes.iter().any(|p| name.starts_with(p)))
+        .map(|(name, reference)| {
+            let path = Path::new(DATA).join(format!("instances/{name}.json"));
+            let bytes = std::fs::read(&path).expect("an instance");
+            Subject {
+                instance: parse_host(&bytes, &name).expect("an instance"),
+                best_known: reference["best_known"].as_i64().expect("a cost"),
+                name,
+                path,
+            }
+        })
+        .collect()
+}
+
+struct Run {
+    placed: Placed,
+    cpu: Duration,
+    build: Duration,
+    search: Duration,
+    wall: Duration,
+}
+
+fn settings(budget: Duration) -> SolveSettings {
+    SolveSettings {
+        budget: Some(budget),
+        ..SolveSettings::default()
+    }
+}
+
+/// One run. With `by_cpu` the budget is of CPU time, so that the phases are.
+fn run(instance: &Instance, budget: Duration, by_cpu: bool) -> Run {
+    let (started, before) = (Instant::now(), cpu());
+    let clock = || match by_cpu {
+        true => cpu() - before,
+        false => started.elapsed(),
+    };
+    let placed = place(instance, &CpuSet::new(), &settings(budget), &clock).expect("a plan");
+    Run {
+        wall: started.elapsed(),
+        cpu: cpu() - before,
+        build: placed.build,
+        search: placed.search,
+        placed,
+    }
+}
+
+/// The cost by `evaluate.py`; none without python3.
+fn evaluated(subject: &Subject, placement: &Placement) -> Option<i64> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("placement.json");
+    let sets: BTreeMap<&String, Vec<u32>> = placement
+        .iter()
+        .map(|(id, set)| (id, set.iter().map(|cpu| cpu.0).collect()))
+        .collect();
+    std::fs::write(&file, serde_json::to_vec(&sets).expect("JSON")).expect("a file");
+    let output = Command::new("python3")
+        .arg(Path::new(DATA).join("evaluate.py"))
+        .arg(&subject.path)
+        .arg(&file)
+        .output()
+        .ok()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", subject.name);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    value["cost"].as_i64()
+}
+
+fn check(subject: &Subject, placed: &Placed) {
+    let (name, answer) = (&subject.name, &placed.answer);
+    let cost = answer.cost();
+    let checked = evaluated(subject, &answer.placement);
+    assert!(
+        checked.is_none_or(|c| c == cost),
+        "{name}: {checked:?} for {cost}"
+    );
+    assert!(
+        answer.lower_bound <= subject.best_known,
+        "{name}: bound {} above {}",
+        answer.lower_bound,
+        subject.best_known
+    );
+    let yardstick = placed.greedy_cost.min(placed.keep_cost);
+    assert!(cost <= yardstick, "{name}: {cost} above {yardstick}");
+}
+
+fn to_best(subject: &Subject, cost: i64) -> f64 {
+    let loads = subject.instance.containers.iter().map(|c| {
+        let rho = cpufence::placement::problem::rho(c).expect("a use");
+        rho * i64::from(c.cpus)
+    });
+    let least = 200 * loads.sum::<i64>() / 100;
+    (cost - subject.best_known) as f64 / subject.best_known.max(least).max(1) as f64
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn table(subjects: &[Subject], budget: Duration, is_proof: bool) {
+    println!(
+        "\n{}, ms: CPU",
+        match is_proof {
+            true => "to the proof".to_owned(),
+            false => format!("budget {} ms", budget.as_millis()),
+        }
+    );
+    println!(
+        "| instance | status | cost | best known | bound | gap, % | to best, % | ms | build | search | MIP | late, ms | work |"
+    );
+    println!("|-|-|-|-|-|-|-|-|-|-|-|-|-|");
+    for subject in subjects {
+        let run = run(&subject.instance, budget, is_proof);
+        check(subject, &run.placed);
+        let answer = &run.placed.answer;
+        let status = serde_json::to_value(answer.status).expect("JSON");
+        println!(
+            "| {} | {} | {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {} |",
+            subject.name,
+            status.as_str().unwrap_or_default(),
+            answer.cost(),
+            subject.best_known,
+            answer.lower_bound,
+            100.0 * answer.gap(),
+            100.0 * to_best(subject, answer.cost()),
+            ms(run.cpu),
+            ms(run.build),
+            ms(run.search.saturating_sub(run.build)),
+            ms(run.cpu.saturating_sub(run.search)),
+            ms(run.wall.saturating_sub(budget)),
+            answer.work,
+        );
+    }
+}
+
+/// How late `runs` runs of each instance return.
+fn late(subjects: &[Subject], runs: usize) {
+    println!(
+        "| budget, ms | runs | median, ms | 99 % | 99.9 % | worst | above 1 ms or 2 % | who |"
+    );
+    println!("|-|-|-|-|-|-|-|-|");
+    for budget in LATE_BUDGETS_MS.map(Duration::from_millis) {
+        let mut late = Vec::new();
+        for _ in 0..runs {
+            for subject in subjects {
+                let run = run(&subject.instance, budget, false);
+                late.push((run.wall.saturating_sub(budget), &subject.name));
+            }
+        }
+        late.sort();
+        let at = |part: f64| {
+            let last = late.len() - 1;
+            ms(late[last - ((1.0 - part) * last as f64) as usize].0)
+        };
+        let allowed = Duration::from_millis(1).max(budget / 50);
+        let above: Vec<_> = late.iter().filter(|l| l.0 > allowed).collect();
+        let mut who: Vec<&str> = above.iter().map(|l| l.1.as_str()).collect();
+        who.sort_unstable();
+        who.dedup();
+        println!(
+            "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {} |",
+            budget.as_millis(),
+            late.len(),
+            at(0.5),
+            at(0.99),
+            at(0.999),
+            at(1.0),
+            above.len(),
+            who.join(" ")
+        );
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+/// `rounds` events on the host of x96-75-none: in turn as the dice say a
+/// container comes (a fill of 95 % at most), one goes, or predictions change
+/// (three containers by up to 30 %). Each round starts from the placement of
+/// the one before; budget 1 s each.
+fn rounds(subjects: &[Subject], rounds: u64) {
+    let host = subjects.iter().find(|s| s.name == "x96-75-none");
+    let mut instance = host.expect("x96-75-none").instance.clone();
+    let threads = instance.topology.online().len();
+    let mut random = Random(1);
+    let (mut times, mut proved, mut work) = (Vec::new(), 0u64, 0u64);
+    let before = cpu();
+    for round in 0..rounds {
+        let requested: usize = instance.containers.iter().map(|c| c.cpus as usize).sum();
+        let sizes = [1, 2, 2, 4, 4, 4, 8, 8, 12, 16];
+        let index = usize::try_from(random.below(sizes.len() as u64)).expect("small");
+        let cpus: u32 = sizes[index];
+        let dice = random.below(10);
+        if dice < 4 && (requested + cpus as usize) * 20 <= threads * 19 {
+            let mut added = ContainerSpec::new(&format!("n{round}"), cpus, 0.0);
+            let rho = i64::try_from(50 + random.below(901)).expect("small");
+            added.rho_mcpu = Some(rho);
+            instance.containers.push(added);
+        } else if dice < 8 && instance.containers.len() > 4 {
+            let gone = random.below(instance.containers.len() as u64);
+            instance
+                .containers
+                .remove(usize::try_from(gone).expect("small"));
+        } else {
+            for _ in 0..3 {
+                let of = random.below(instance.containers.len() as u64);
+                let container = &mut instance.containers[usize::try_from(of).expect("small")];
+                let rho = container.rho_mcpu.unwrap_or(500);
+                let part = 70 + i64::try_from(random.below(61)).expect("small");
+                container.rho_mcpu = Some((rho * part / 100).clamp(50, 1000));
+            }
+        }
+        let run = run(&instance, Duration::from_secs(1), true);
+        times.push(run.cpu);
+        work += run.placed.answer.work;
+        proved += u64::from(run.placed.answer.status == Status::Optimal);
+        for container in &mut instance.containers {
+            let set = &run.placed.answer.placement[&container.id];
+            container.previous = Some(set.iter().collect::<Vec<CpuId>>());
+        }
+    }
+    let total = cpu() - before;
+    times.sort_unstable();
+    let at = |part: usize| ms(times[(times.len() - 1) * part / 1000]);
+    println!(
+        "{rounds} rounds on 96 threads: {:.1} s of CPU, {proved} proved, {work} work; a round, ms: median {:.2}, 90 % {:.2}, 99 % {:.2}, worst {:.2}",
+        total.as_secs_f64(),
+        at(500),
+        at(900),
+        at(990),
+        at(1000)
+    );
+}
+
+fn main() {
+    let mut names = Vec::new();
+    let (mut runs, mut events, mut proof) = (0, 0, None);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number");
+        match arg.as_str() {
+            "--bench" => {}
+            "--proof" => proof = Some(number()),
+            "--late" => runs = number(),
+            "--rounds" => events = number(),
+            _ => names.push(arg),
+        }
+    }
+    let subjects = subjects(&names);
+    if subjects.is_empty() {
+        return;
+    }
+    if runs > 0 {
+        late(&subjects, runs);
+    } else if events > 0 {
+        rounds(&subjects, u64::try_from(events).expect("a count"));
+    } else {
+        let seconds = u64::try_from(proof.unwrap_or(PROOF_S)).expect("seconds");
+        table(&subjects, Duration::from_secs(seconds), true);
+        for budget in BUDGETS_MS.map(Duration::from_millis) {
+            if proof.is_none() {
+                table(&subjects, budget, false);
+            }
+        }
+    }
+}

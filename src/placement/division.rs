@@ -1,0 +1,679 @@
+//! Branch and bound over how the containers are divided between the cells:
+//! exact on hosts of a few cells, where it proves without an LP.
+//!
+//! One container after the other, the largest load first, takes one of its
+//! divisions (see [`super::lagrange`], also for the terms). With the best
+//! multipliers fixed, every division has a price and the bound of a node is a
+//! sum: what is decided, and the least of the rest
+//!
+//! - *by threads*: V_j[t] = least price of containers j, j + 1, .. that have t
+//!   threads in the first node (L3, cell where there is one), over the t that
+//!   the cells' rooms allow (a table, Bellman 1957);
+//! - *by load*: prices without the load's, and B_g max(0, load_g + least load of
+//!   the rest in g - tau_g), which branching cannot push away.
+//!
+//! Where all are decided (a leaf) loads are exact, and so is each cell but for
+//! the classes of cores that two containers had: a table over containers, half
+//! cores used and the parity of sum m gives the least cost of ways with
+//! sum u <= 2 C_h and sum m even. Two containers of the cell that had cores
+//! together, and with nobody else who is there, are treated as one; other pair
+//! classes have pi = M_thread where both containers are in the cell, else pi = 0.
+//! Of the coupling rows of [`super::aggregated`] those on m and P are left out,
+//! so it is a bound. It is
+//! then rebuilt into threads: where that costs what the leaf says, the leaf is
+//! settled, else its bound stays in the final bound.
+//!
+//! *What is left out.* Divisions with bound + (price - least price) above the
+//! incumbent; of containers that are alike, all but one order; of two alike
+//! cells, those that give a container without a twin less in the first. A node
+//! goes when its bound is above incumbent - grid, every cost being a multiple
+//! of the grid. So when the search ends, the least cost is min(incumbent, open
+//! leaves).
+
+use std::borrow::Cow;
+
+use super::cells::Cell;
+use super::cost::priced;
+use super::counts::{CellCounts, Kept, State};
+use super::lagrange::{Evaluated, Relaxation, STEP_WORK, Way, are_twins};
+use super::problem::{L3, NUMA, Owners, Problem};
+use super::rebuild::rebuild;
+use super::symmetry;
+
+/// Most work, in nodes of some 20 ns: what is not settled by then is the MIP's.
+const LARGEST: u64 = 2_000_000;
+/// Nodes between two looks at the clock.
+const CHECK: u64 = 512;
+/// Nodes for a unit of the work that is counted outside.
+const UNIT: u64 = 16;
+/// Work of a leaf, in nodes.
+const LEAF_WORK: u64 = 512;
+
+/// Where the search ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Divided {
+    /// The best assignment, never above the start.
+    pub(super) owners: Vec<Option<u32>>,
+    /// Its cost.
+    pub(super) cost: i64,
+    /// No assignment costs less.
+    pub(super) lower_bound: i64,
+    /// Work, in units of [`super::place`].
+    pub(super) work: u64,
+    /// Whether all divisions were searched: what is open then are leaves.
+    pub(super) is_whole: bool,
+}
+
+/// Counts nodes and says when to stop: asked before each unit of work, so that
+/// a limit at the count where the clock stopped it stops it at the same place.
+struct Meter<'a> {
+    nodes: u64,
+    limit: u64,
+    look: u64,
+    is_cut: bool,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Meter<'_> {
+    fn may(&mut self, nodes: u64) -> bool {
+        // Work is told in whole units, so it is between units that it stops.
+        if !self.is_cut && self.nodes.is_multiple_of(UNIT) {
+            self.is_cut = self.nodes >= self.limit;
+            if self.nodes >= self.look {
+                self.look = self.nodes + CHECK;
+                self.is_cut |= (self.stop)();
+            }
+        }
+        if !self.is_cut {
+            self.nodes += nodes;
+        }
+        !self.is_cut
+    }
+}
+
+/// A division in the search.
+#[derive(Clone, Debug)]
+struct Choice {
+    price: i64,
+    bare: i64,
+    /// Index into the part's divisions.
+    index: usize,
+    /// Load in each charged group.
+    load: Vec<i64>,
+}
+
+/// Searches from the best assignment known for about `limit` units of work, at
+/// least 1, or until `stop`.
+pub(super) fn divide(
+    mut relaxation: Relaxation<'_>,
+    start: &Owners,
+    cost: i64,
+    limit: u64,
+    stop: &dyn Fn() -> bool,
+) -> Divided {
+    // That it ran at all is a unit of work.
+    let mut meter = Meter {
+        nodes: UNIT,
+        limit: limit.saturating_mul(UNIT).min(LARGEST),
+        look: 0,
+        is_cut: false,
+        stop,
+    };
+    let evaluated = relaxation.ascend(cost, &mut || meter.may(STEP_WORK));
+    let root = evaluated.bound;
+    let mut search = Search::new(&relaxation, &evaluated, start, cost, meter);
+    if !search.meter.is_cut && root <= search.limit() {
+        search.from(0);
+    }
+    let best = search.cost;
+    let grid = relaxation.grid;
+    let bound = match search.meter.is_cut {
+        true => root,
+        false => search.open.min(best),
+    };
+    // Every cost is a multiple of the grid.
+    let bound = (bound + grid - 1).div_euclid(grid) * grid;
+    Divided {
+        lower_bound: bound.min(best),
+        owners: search.owners,
+        cost: best,
+        work: search.meter.nodes.div_ceil(UNIT),
+        is_whole: !search.meter.is_cut,
+    }
+}
+
+struct Search<'a> {
+    relaxation: &'a Relaxation<'a>,
+    problem: &'a Problem,
+    owners: Vec<Option<u32>>,
+    cost: i64,
+    /// Least bound of the leaves that are not settled.
+    open: i64,
+    meter: Meter<'a>,
+    /// By part, the cheapest first.
+    choices: Vec<Vec<Choice>>,
+    /// Whether the part's container is alike with the one before.
+    is_twin: Vec<bool>,
+    /// Whether each cell is on the side whose threads V counts.
+    side: Vec<bool>,
+    /// V, by part and threads on that side.
+    rest: Vec<Vec<i64>>,
+    /// Least bare price of the parts from each on.
+    bare_rest: Vec<i64>,
+    /// Least load of the parts from each on, by charged group.
+    load_rest: Vec<Vec<i64>>,
+    /// Threads requested by the parts from each on.
+    requested: Vec<usize>,
+    /// Position of what each part has taken.
+    taken: Vec<usize>,
+    /// Threads left by cell.
+    room: Vec<usize>,
+    load: Vec<i64>,
+    price: i64,
+    bare: i64,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        relaxation: &'a Relaxation<'a>,
+        evaluated: &Evaluated,
+        start: &Owners,
+        cost: i64,
+        meter: Meter<'a>,
+    ) -> Self {
+        let problem = relaxation.problem;
+        let parts = &relaxation.parts;
+        let slack = cost - relaxation.grid - evaluated.bound;
+        let mirrored = mirrored(relaxation);
+        let mut choices: Vec<Vec<Choice>> = Vec::with_capacity(parts.len());
+        for (j, part) in parts.iter().enumerate() {
+            let reduced = &evaluated.reduced[j];
+            let least = reduced.iter().copied().min().unwrap_or(0);
+            let rho = problem.containers[part.container].rho;
+            let mut own: Vec<Choice> = part
+                .divisions
+                .iter()
+                .enumerate()
+                .filter(|&(index, division)| {
+                    let first = mirrored != Some(j) || division.threads[0] >= division.threads[1];
+                    first && reduced[index] - least <= slack
+                })
+                .map(|(index, division)| Choice {
+                    price: reduced[index],
+                    bare: evaluated.bare[j][index],
+                    index,
+                    load: relaxation
+                        .charged
+                        .iter()
+                        .map(|charged| {
+                            let cells = division.threads.iter().zip(&charged.cells);
+                            cells
+                                .map(|(&n, &inside)| if inside { rho * n as i64 } else { 0 })
+                                .sum()
+                        })
+                        .collect(),
+                })
+                .collect();
+            own.sort_by_key(|choice| (choice.price, choice.index));
+            choices.push(own);
+        }
+        let is_twin = (0..parts.len())
+            .map(|j| j > 0 && are_twins(problem, parts[j - 1].container, parts[j].container))
+            .collect();
+        let load_constant: i64 = evaluated.bound
+            - evaluated.base
+            - evaluated
+                .reduced
+                .iter()
+                .map(|r| r.iter().copied().min().unwrap_or(0))
+                .sum::<i64>();
+        let mut search = Self {
+            relaxation,
+            problem,
+            owners: start.to_vec(),
+            cost,
+            open: i64::MAX,
+            meter,
+            is_twin,
+            side: side(&relaxation.cells),
+            rest: Vec::new(),
+            bare_rest: vec![0; parts.len() + 1],
+            load_rest: vec![vec![0; relaxation.charged.len()]; parts.len() + 1],
+            requested: vec![0; parts.len() + 1],
+            taken: vec![0; parts.len()],
+            room: relaxation.cells.iter().map(Cell::threads).collect(),
+            load: vec![0; relaxation.charged.len()],
+            price: evaluated.base + load_constant,
+            bare: evaluated.base,
+            choices,
+        };
+        search.suffixes();
+        search
+    }
+
+    fn suffixes(&mut self) {
+        let parts = &self.relaxation.parts;
+        let width = self.room_of(true) + 1;
+        let mut rest = vec![vec![NEVER; width]; parts.len() + 1];
+        rest[parts.len()][0] = 0;
+        for j in (0..parts.len()).rev() {
+            let (before, after) = rest.split_at_mut(j + 1);
+            for choice in &self.choices[j] {
+                let threads = parts[j].divisions[choice.index].threads.iter();
+                let on_side = threads.zip(&self.side).filter(|(_, on)| **on);
+                let first: usize = on_side.map(|(n, _)| n).sum();
+                for (to, from) in before[j][first..].iter_mut().zip(&after[0]) {
+                    *to = (*to).min(from + choice.price);
+                }
+            }
+            let bare = self.choices[j].iter().map(|c| c.bare).min();
+            self.bare_rest[j] = self.bare_rest[j + 1] + bare.unwrap_or(0);
+            for c in 0..self.load.len() {
+                let least = self.choices[j].iter().map(|choice| choice.load[c]).min();
+                self.load_rest[j][c] = self.load_rest[j + 1][c] + least.unwrap_or(0);
+            }
+            let request = self.problem.containers[parts[j].container].request;
+            self.requested[j] = self.requested[j + 1] + request;
+        }
+        self.rest = rest;
+    }
+
+    /// Threads left on the side, or off it.
+    fn room_of(&self, side: bool) -> usize {
+        let room = self.room.iter().zip(&self.side);
+        room.filter(|(_, on)| **on == side).map(|(n, _)| n).sum()
+    }
+
+    /// What a bound may be at most to be of interest.
+    fn limit(&self) -> i64 {
+        self.cost - self.relaxation.grid
+    }
+
+    /// Whether containers from `j` on may still make something cheaper.
+    fn is_open(&self, j: usize) -> bool {
+        let limit = self.limit();
+        // t threads on the side: at most its room, and the others hold the rest.
+        let least = self.requested[j].saturating_sub(self.room_of(false));
+        let most = self.room_of(true).min(self.requested[j]);
+        let Some(row) = self.rest[j].get(least..=most) else {
+            return false;
+        };
+        let by_threads = row.iter().copied().min().unwrap_or(NEVER);
+        if self.price + by_threads > limit {
+            return false;
+        }
+        let mut by_load = self.bare + self.bare_rest[j];
+        for (c, charged) in self.relaxation.charged.iter().enumerate() {
+            let over = self.load[c] + self.load_rest[j][c] - charged.share;
+            by_load += charged.balance * over.max(0);
+        }
+        by_load <= limit
+    }
+
+    fn from(&mut self, j: usize) {
+        if j == self.choices.len() {
+            self.leaf();
+            return;
+        }
+        let first = if self.is_twin[j] {
+            self.taken[j - 1]
+        } else {
+            0
+        };
+        for position in first..self.choices[j].len() {
+            if !self.meter.may(1) {
+                return;
+            }
+            if self.take(j, position) {
+                if self.is_open(j + 1) {
+                    self.from(j + 1);
+                }
+                self.give_back(j, position);
+            }
+        }
+    }
+
+    /// False, and nothing is taken, where there is no room.
+    fn take(&mut self, j: usize, position: usize) -> bool {
+        let choice = &self.choices[j][position];
+        let threads = &self.relaxation.parts[j].divisions[choice.index].threads;
+        if threads.iter().zip(&self.room).any(|(n, room)| n > room) {
+            return false;
+        }
+        for (room, n) in self.room.iter_mut().zip(threads) {
+            *room -= n;
+        }
+        for (load, more) in self.load.iter_mut().zip(&choice.load) {
+            *load += more;
+        }
+        self.price += choice.price;
+        self.bare += choice.bare;
+        self.taken[j] = position;
+        true
+    }
+
+    fn give_back(&mut self, j: usize, position: usize) {
+        let choice = &self.choices[j][position];
+        let threads = &self.relaxation.parts[j].divisions[choice.index].threads;
+        for (room, n) in self.room.iter_mut().zip(threads) {
+            *room += n;
+        }
+        for (load, more) in self.load.iter_mut().zip(&choice.load) {
+            *load -= more;
+        }
+        self.price -= choice.price;
+        self.bare -= choice.bare;
+    }
+
+    fn leaf(&mut self) {
+        if !self.meter.may(LEAF_WORK) {
+            return;
+        }
+        let mut bound = self.relaxation.constant;
+        for (charged, load) in self.relaxation.charged.iter().zip(&self.load) {
+            bound += charged.balance * (load - charged.share).max(0);
+        }
+        let mut divisions = vec![&[][..]; self.choices.len()];
+        for (j, part) in self.relaxation.parts.iter().enumerate() {
+            let division = &part.divisions[self.choices[j][self.taken[j]].index];
+            bound += division.own;
+            divisions[j] = &division.threads;
+        }
+        let mut treated = Vec::with_capacity(self.relaxation.cells.len());
+        for h in 0..self.relaxation.cells.len() {
+            let threads: Vec<usize> = divisions.iter().map(|d| d[h]).collect();
+            let Some((cost, ways)) = treat(self.relaxation, h, &threads) else {
+                return;
+            };
+            bound += cost;
+            treated.push(counts(self.relaxation, h, &threads, &ways));
+        }
+        if bound > self.limit() {
+            return;
+        }
+        let sets: Vec<usize> = (0..self.problem.containers.len()).collect();
+        let (cells, classes) = (&self.relaxation.cells, &self.relaxation.classes);
+        if let Some(owners) = rebuild(self.problem, cells, classes, &treated, &sets)
+            && self.problem.is_complete(&owners)
+        {
+            let cost = priced(self.problem, &owners);
+            debug_assert!(
+                cost >= bound,
+                "a leaf's bound {bound} above a cost of {cost}"
+            );
+            if cost < self.cost {
+                self.cost = cost;
+                self.owners = owners;
+            }
+            if cost == bound {
+                return;
+            }
+        }
+        self.open = self.open.min(bound);
+    }
+}
+
+/// Which cells are of the first node, L3 or cell: of the first of these levels
+/// that tells cells apart.
+fn side(cells: &[Cell]) -> Vec<bool> {
+    for level in [NUMA, L3] {
+        let side: Vec<bool> = cells
+            .iter()
+            .map(|cell| cell.group[level] == cells[0].group[level])
+            .collect();
+        if side.contains(&false) {
+            return side;
+        }
+    }
+    (0..cells.len()).map(|h| h == 0).collect()
+}
+
+/// Above any price; sums of it do not overflow.
+const NEVER: i64 = i64::MAX / 4;
+
+/// The part whose divisions may be restricted to n_0 >= n_1: where the host is
+/// two alike cells, the first container without a twin.
+fn mirrored(relaxation: &Relaxation<'_>) -> Option<usize> {
+    let alike = symmetry::alike(relaxation.problem, &relaxation.cells);
+    let is_mirror = relaxation.cells.len() == 2 && alike.iter().any(|set| set.units.len() == 2);
+    let parts = &relaxation.parts;
+    let twins =
+        |i: usize, j: usize| are_twins(relaxation.problem, parts[i].container, parts[j].container);
+    (0..parts.len())
+        .filter(|_| is_mirror)
+        .find(|&j| (0..parts.len()).all(|i| i == j || !twins(i, j)))
+}
+
+/// What is chosen at once in a cell: the ways of a part, or of two parts that
+/// had cores together.
+struct Item<'a> {
+    parts: (usize, Option<usize>),
+    /// Of two parts: both together.
+    ways: Cow<'a, [Way]>,
+    /// Of two parts: the ways of each.
+    each: Vec<[Way; 2]>,
+}
+
+const NOTHING: Way = Way {
+    whole: 0,
+    shared: 0,
+    halves: 0,
+    cost: 0,
+};
+
+/// The items of a cell with `threads` of each part, and the constant of those
+/// pair classes that have pi = M_thread.
+fn items<'a>(relaxation: &'a Relaxation<'_>, h: usize, threads: &[usize]) -> (Vec<Item<'a>>, i64) {
+    let parts = &relaxation.parts;
+    let mut part_of = vec![usize::MAX; parts.len()];
+    for (j, part) in parts.iter().enumerate() {
+        part_of[part.container] = j;
+    }
+    let is_here = |k: usize| threads[part_of[k]] > 0;
+    // The one other container here that it had cores with.
+    let partner = |j: usize| {
+        let mut others = parts[j].had[h].pairs.iter().filter(|(k, _)| is_here(*k));
+        match (others.next(), others.next()) {
+            (Some(&(k, cores)), None) => Some((part_of[k], cores)),
+            _ => None,
+        }
+    };
+    let mutual = |j: usize| partner(j).filter(|&(other, _)| partner(other).is_some());
+    let mut constant = 0;
+    for class in &relaxation.classes[h] {
+        if let Some((a, b)) = class.pair()
+            && is_here(a)
+            && is_here(b)
+            && mutual(part_of[a]).is_none()
+        {
+            constant -= relaxation.problem.weights.movement.thread * class.cores.len() as i64;
+        }
+    }
+    let mut items = Vec::with_capacity(parts.len());
+    for (j, part) in parts.iter().enumerate() {
+        let n = threads[j];
+        if n == 0 {
+            continue;
+        }
+        match mutual(j) {
+            Some((other, cores)) if j < other => {
+                let (ways, each) = relaxation.pair_ways(h, [j, other], [n, threads[other]], cores);
+                items.push(Item {
+                    parts: (j, Some(other)),
+                    ways: Cow::Owned(ways),
+                    each,
+                });
+            }
+            Some(_) => {}
+            // Without pair classes the ways are always the same.
+            None => items.push(Item {
+                parts: (j, None),
+                ways: match part.had[h].pairs.is_empty() {
+                    true => Cow::Borrowed(&part.ways[h][n][..]),
+                    false => Cow::Owned(relaxation.ways(part, h, n, &is_here)),
+                },
+                each: Vec::new(),
+            }),
+        }
+    }
+    (items, constant)
+}
+
+/// The least cost of a cell with `threads` of each part, as far as the
+/// module's text says, and a way for each part; none where they do not fit.
+fn treat(relaxation: &Relaxation<'_>, h: usize, threads: &[usize]) -> Option<(i64, Vec<Way>)> {
+    let (items, constant) = items(relaxation, h, threads);
+    let room = 2 * relaxation.cells[h].cores.len();
+    let mut taken = vec![NOTHING; threads.len()];
+    let mut take = |item: &Item<'_>, index: usize| match item.parts {
+        (j, None) => taken[j] = item.ways[index],
+        (j, Some(other)) => [taken[j], taken[other]] = item.each[index],
+    };
+    // Each item's cheapest way, where that fits.
+    let cheapest: Vec<usize> = items
+        .iter()
+        .map(|item| {
+            let ways = item.ways.iter().enumerate();
+            let least = ways.min_by_key(|(_, w)| (w.cost, w.halves));
+            least.map_or(0, |(index, _)| index)
+        })
+        .collect();
+    let chosen = || {
+        items
+            .iter()
+            .zip(&cheapest)
+            .map(|(item, &index)| item.ways[index])
+    };
+    let shared: usize = chosen().map(|w| w.shared).sum();
+    if chosen().map(|w| w.halves).sum::<usize>() <= room && shared.is_multiple_of(2) {
+        let cost: i64 = chosen().map(|w| w.cost).sum();
+        for (item, &index) in items.iter().zip(&cheapest) {
+            take(item, index);
+        }
+        return Some((constant + cost, taken));
+    }
+    // By half cores used and parity of sum m: the least cost of the items so far.
+    let width = 2 * (room + 1);
+    let mut least = vec![NEVER; width];
+    least[0] = 0;
+    let mut by_item: Vec<Vec<u32>> = Vec::with_capacity(items.len());
+    let mut reached = 0;
+    for item in &items {
+        let mut next = vec![NEVER; width];
+        let mut by = vec![0; width];
+        for (index, way) in (0u32..).zip(item.ways.iter()) {
+            let Some(most) = room.checked_sub(way.halves) else {
+                continue;
+            };
+            for used in 0..=most.min(reached) {
+                for parity in 0..2 {
+                    let before = least[2 * used + parity];
+                    let to = 2 * (used + way.halves) + (parity + way.shared) % 2;
+                    if before < NEVER && before + way.cost < next[to] {
+                        next[to] = before + way.cost;
+                        by[to] = index;
+                    }
+                }
+            }
+        }
+        let widest = item.ways.iter().map(|w| w.halves).max().unwrap_or(0);
+        reached = (reached + widest).min(room);
+        least = next;
+        by_item.push(by);
+    }
+    let (cost, mut used) = (0..=room).map(|used| (least[2 * used], used)).min()?;
+    if cost >= NEVER {
+        return None;
+    }
+    let mut parity = 0;
+    for (item, by) in items.iter().zip(&by_item).rev() {
+        let index = by[2 * used + parity] as usize;
+        take(item, index);
+        used -= item.ways[index].halves;
+        parity = (parity + item.ways[index].shared) % 2;
+    }
+    Some((constant + cost, taken))
+}
+
+/// The counts of a cell: as many kept threads as the ways allow, the cores
+/// that two containers had to both where both share one.
+fn counts(relaxation: &Relaxation<'_>, h: usize, threads: &[usize], ways: &[Way]) -> CellCounts {
+    let containers = relaxation.problem.containers.len();
+    let mut counts = CellCounts {
+        whole: vec![0; containers],
+        lone: vec![0; containers],
+        shared: vec![0; containers],
+        kept: Vec::new(),
+    };
+    for ((part, way), n) in relaxation.parts.iter().zip(ways).zip(threads) {
+        let k = part.container;
+        counts.whole[k] = way.whole;
+        counts.shared[k] = way.shared;
+        counts.lone[k] = n - 2 * way.whole - way.shared;
+    }
+    let classes = &relaxation.classes[h];
+    let mut left: Vec<usize> = classes.iter().map(|class| class.cores.len()).collect();
+    let (mut whole, mut lone, mut shared) = (
+        counts.whole.clone(),
+        counts.lone.clone(),
+        counts.shared.clone(),
+    );
+    let mut keep = |class: usize, state: State, count: usize| {
+        if count > 0 {
+            counts.kept.push(Kept {
+                class,
+                state,
+                count,
+            });
+        }
+    };
+    // Shared cores on which nothing is kept yet.
+    let mut unclaimed = shared.iter().sum::<usize>() / 2;
+    for (o, class) in classes.iter().enumerate() {
+        if let Some((a, b)) = class.pair() {
+            let both = left[o].min(shared[a]).min(shared[b]).min(unclaimed);
+            keep(o, State::Both, both);
+            left[o] -= both;
+            shared[a] -= both;
+            shared[b] -= both;
+            unclaimed -= both;
+        }
+    }
+    // Cores that a container had whole, then those that it had alone, then
+    // those that it had with another.
+    let rank = |o: &usize| match classes[*o].owners[..] {
+        [a, b] if a == b => 0,
+        [_] => 1,
+        _ => 2,
+    };
+    let mut order: Vec<usize> = (0..classes.len()).collect();
+    order.sort_by_key(|o| (rank(o), *o));
+    for &o in order.iter().filter(|o| rank(o) == 0) {
+        let k = classes[o].owners[0];
+        let count = left[o].min(whole[k]);
+        keep(o, State::Whole(k), count);
+        left[o] -= count;
+        whole[k] -= count;
+    }
+    // One thread kept: alone, of a whole core, of a shared one.
+    for &o in &order {
+        for k in classes[o].distinct() {
+            let count = left[o].min(lone[k]);
+            keep(o, State::Lone(k), count);
+            left[o] -= count;
+            lone[k] -= count;
+            if rank(&o) > 0 {
+                let count = left[o].min(whole[k]);
+                keep(o, State::Whole(k), count);
+                left[o] -= count;
+                whole[k] -= count;
+            }
+            let count = left[o].min(shared[k]).min(unclaimed);
+            keep(o, State::Part(k), count);
+            left[o] -= count;
+            shared[k] -= count;
+            unclaimed -= count;
+        }
+    }
+    counts
+}

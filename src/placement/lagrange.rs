@@ -1,0 +1,687 @@
+//! A Lagrangian bound by container, and what each way of dividing a container
+//! between the cells costs under it: exact in integers, without an LP.
+//!
+//! A *division* of container k is a vector n = (n_h) with sum n_h = r_k over
+//! the cells h (see [`super::cells`]). What it costs whoever else is there:
+//!
+//! ```text
+//! own_k(n) = spread + slow + away + M_level sum_g max(0, P_gk - n_g)
+//! ```
+//!
+//! In a cell, n threads are treated in one of a few *ways* (f, m): f cores
+//! wholly k's, m threads on cores shared with others, s = n - 2 f - m alone.
+//! A way takes u = 2 f + 2 s + m half cores and costs
+//!
+//! ```text
+//! c(f, m) = 2 A_busy rho f + (A_busy + A_foreign) rho m - (kept threads) M_thread
+//! ```
+//!
+//! # The bound
+//!
+//! What containers have in common are the half cores of a cell, 2 C_h, the
+//! load of a charged group and the cores that two of them had. Any
+//! lambda_h >= 0, 0 <= mu_g <= B_g and pi_o in {0, M_thread} give
+//!
+//! ```text
+//! cost >= M_thread sum |P_k| - sum_h lambda_h 2 C_h - sum_g mu_g tau_g - sum_o pi_o |o|
+//!       + sum_k min_n [own_k(n) + sum_h psi_hk(n_h) + sum_g mu_g rho_k n_g]
+//! psi_hk(n) = min over ways of c + lambda_h u
+//! ```
+//!
+//! *Proof.* In a placement the half cores used are sum u <= 2 C_h, so adding
+//! lambda (sum u - 2 C) does not raise its cost; nor does replacing B E_g, E_g =
+//! max(0, load_g - tau_g), by mu (load_g - tau_g). A core of class o = {A,B} is
+//! kept by A alone, by B alone (1 thread) or by both (2 threads, each with m):
+//! a + b + x <= |o|, a profit of M (a + b + 2 x) at most M (a + b + 2 x) +
+//! pi (|o| - a - b - x). With pi = M that is M |o| + M x: nothing for keeping
+//! alone, M / 2 for each of A and B for each x. With pi = 0 A and B claim the
+//! core as if alone. A container then keeps, with its own claims first (cores
+//! that it had whole: min(f, those) give 2), one for each further core that it
+//! touches and had a thread of. The containers no longer depend on each other.
+//!
+//! The multipliers are found by subgradient steps (Held, Wolfe and Crowder,
+//! "Validation of subgradient optimization", Math. Programming 6, 1974) and
+//! rounded: every integer is as valid as any other.
+
+use super::aggregated::shares_once;
+use super::cells::{Cell, cells};
+use super::classes::{Class, claims, classes};
+use super::problem::{NUMA, Problem};
+
+/// Most divisions of all containers together: 20 to 250 on hosts of two
+/// groups, a few thousand with four; hosts of many L3s have millions.
+const LARGEST: usize = 1 << 13;
+/// Subgradient steps.
+const STEPS: u32 = 60;
+/// Steps without a better bound after which they become shorter.
+const PATIENCE: u32 = 4;
+/// Work of a subgradient step: about as many nodes of the search.
+pub(super) const STEP_WORK: u64 = 64;
+
+/// A way to treat a container's threads in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    /// f.
+    pub(super) whole: usize,
+    /// m.
+    pub(super) shared: usize,
+    /// u.
+    pub(super) halves: usize,
+    /// c.
+    pub(super) cost: i64,
+}
+
+/// What a container had in a cell, as cores of each kind of class.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Had {
+    /// Cores with both threads its own.
+    pub(super) both: usize,
+    /// Cores with one thread its own, the other nobody's.
+    pub(super) one: usize,
+    /// Cores that it had with another: that one, and how many.
+    pub(super) pairs: Vec<(usize, usize)>,
+}
+
+impl Had {
+    fn of(classes: &[Class], k: usize) -> Self {
+        let mut had = Self::default();
+        for class in classes {
+            match class.pair() {
+                Some((a, b)) if a == k => had.pairs.push((b, class.cores.len())),
+                Some((a, b)) if b == k => had.pairs.push((a, class.cores.len())),
+                Some(_) => {}
+                None => match class.count(k) {
+                    0 => {}
+                    1 => had.one += class.cores.len(),
+                    _ => had.both += class.cores.len(),
+                },
+            }
+        }
+        had
+    }
+
+    /// Threads kept two a core, further cores touched, and own claims on those:
+    /// what (f, m) of n threads come to, where `split` says which pairs are not
+    /// its own.
+    fn claims(
+        &self,
+        [threads, whole, shared]: [usize; 3],
+        split: &dyn Fn(usize) -> bool,
+    ) -> [usize; 3] {
+        debug_assert!(2 * whole + shared <= threads);
+        let twice = whole.min(self.both);
+        let own: usize = self.pairs.iter().filter(|p| !split(p.0)).map(|p| p.1).sum();
+        [
+            twice,
+            threads - whole - twice,
+            self.both - twice + self.one + own,
+        ]
+    }
+
+    /// Most that (f, m) of n threads keep, as a profit. `split` says which
+    /// pairs have pi = M_thread.
+    fn profit(&self, each: i64, counts: [usize; 3], split: &dyn Fn(usize) -> bool) -> i64 {
+        let [twice, touched, own] = self.claims(counts, split);
+        let halves: usize = self.pairs.iter().filter(|p| split(p.0)).map(|p| p.1).sum();
+        let once = touched.min(own);
+        let half = (touched - once).min(counts[2]).min(halves);
+        each * (2 * twice + once) as i64 + (each + 1) / 2 * half as i64
+    }
+}
+
+/// A division of a container between the cells.
+#[derive(Clone, Debug)]
+pub(super) struct Division {
+    /// n, by cell.
+    pub(super) threads: Vec<usize>,
+    /// What it costs whoever else is there.
+    pub(super) own: i64,
+}
+
+/// A container as the bound sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) container: usize,
+    pub(super) had: Vec<Had>,
+    /// By cell, then threads.
+    pub(super) ways: Vec<Vec<Vec<Way>>>,
+    pub(super) divisions: Vec<Division>,
+}
+
+/// Load above the even share of a group that is charged.
+#[derive(Clone, Debug)]
+pub(super) struct Charged {
+    pub(super) share: i64,
+    pub(super) balance: i64,
+    /// Whether each cell is in it.
+    pub(super) cells: Vec<bool>,
+}
+
+/// The multipliers: of half cores by cell, of load by charged group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Multipliers {
+    pub(super) halves: Vec<i64>,
+    pub(super) load: Vec<i64>,
+}
+
+/// A problem with its divisions.
+#[derive(Clone, Debug)]
+pub(super) struct Relaxation<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) cells: Vec<Cell>,
+    pub(super) classes: Vec<Vec<Class>>,
+    pub(super) parts: Vec<Part>,
+    pub(super) charged: Vec<Charged>,
+    /// M_thread sum |P_k|.
+    pub(super) constant: i64,
+    /// By cell: whether its pair classes have pi = M_thread in the bound.
+    split: Vec<bool>,
+    /// Every cost is a multiple of it.
+    pub(super) grid: i64,
+}
+
+/// The bound at some multipliers.
+#[derive(Clone, Debug)]
+pub(super) struct Evaluated {
+    pub(super) bound: i64,
+    /// What every division adds to: the constants without the load's.
+    pub(super) base: i64,
+    /// By part and division: its cost with the multipliers, load's included.
+    pub(super) reduced: Vec<Vec<i64>>,
+    /// The same without the load's.
+    pub(super) bare: Vec<Vec<i64>>,
+}
+
+#[derive(Clone, Debug)]
+struct Bound {
+    bound: i64,
+    base: i64,
+    /// Use beyond the room: half cores by cell, load by charged group.
+    excess: (Vec<i64>, Vec<i64>),
+}
+
+impl<'a> Relaxation<'a> {
+    /// None where the host has no cells, has rules, or has so many cells that
+    /// the divisions are too many; or where previous sets overlap.
+    pub(super) fn new(problem: &'a Problem) -> Option<Self> {
+        if !problem.rules.is_empty() || problem.containers.is_empty() {
+            return None;
+        }
+        let cells = cells(problem)?;
+        let claims = claims(problem);
+        if claims.ignored > 0 {
+            return None;
+        }
+        let classes: Vec<Vec<Class>> = cells
+            .iter()
+            .map(|cell| match problem.weights.movement.thread {
+                0 => Vec::new(),
+                _ => classes(problem, cell, &claims),
+            })
+            .collect();
+        let mut left = LARGEST;
+        let mut parts = Vec::with_capacity(problem.containers.len());
+        for k in order(problem) {
+            let divisions = divisions(problem, &cells, k, &mut left)?;
+            let had: Vec<Had> = classes.iter().map(|c| Had::of(c, k)).collect();
+            parts.push(Part {
+                container: k,
+                ways: Vec::new(),
+                had,
+                divisions,
+            });
+        }
+        let mut charged = Vec::new();
+        let load: i64 = problem.containers.iter().map(|k| k.load).sum();
+        for (level, data) in problem.levels.iter().enumerate() {
+            for (g, group) in data.groups.iter().enumerate() {
+                if data.balance > 0 && load > group.share {
+                    charged.push(Charged {
+                        share: group.share,
+                        balance: data.balance,
+                        cells: cells.iter().map(|c| c.group[level] == g).collect(),
+                    });
+                }
+            }
+        }
+        let previous: usize = problem.containers.iter().map(|k| k.previous().len()).sum();
+        let mut relaxation = Self {
+            problem,
+            split: vec![true; cells.len()],
+            cells,
+            classes,
+            parts,
+            charged,
+            constant: problem.weights.movement.thread * previous as i64,
+            grid: grid(problem),
+        };
+        relaxation.list_ways();
+        Some(relaxation)
+    }
+
+    fn list_ways(&mut self) {
+        for index in 0..self.parts.len() {
+            let part = &self.parts[index];
+            let most = self.problem.containers[part.container].request;
+            let ways = (0..self.cells.len())
+                .map(|h| {
+                    let most = most.min(self.cells[h].threads());
+                    let split = self.split[h];
+                    (0..=most)
+                        .map(|n| self.ways(part, h, n, &|_| split))
+                        .collect()
+                })
+                .collect();
+            self.parts[index].ways = ways;
+        }
+    }
+
+    /// The ways of `threads` of a container in cell `h`, without those that
+    /// another of the same parity of m beats.
+    pub(super) fn ways(
+        &self,
+        part: &Part,
+        h: usize,
+        threads: usize,
+        split: &dyn Fn(usize) -> bool,
+    ) -> Vec<Way> {
+        let each = self.problem.weights.movement.thread;
+        let mut ways: Vec<Way> = Vec::new();
+        for mut way in self.all_ways(part, h, threads) {
+            way.cost -= part.had[h].profit(each, [threads, way.whole, way.shared], split);
+            let beats = |a: &Way, b: &Way| {
+                a.halves <= b.halves && a.cost <= b.cost && (a.shared + b.shared).is_multiple_of(2)
+            };
+            if !ways.iter().any(|other| beats(other, &way)) {
+                ways.retain(|other| !beats(&way, other));
+                ways.push(way);
+            }
+        }
+        ways
+    }
+
+    /// All ways, priced without what they keep.
+    fn all_ways(&self, part: &Part, h: usize, threads: usize) -> Vec<Way> {
+        let (cell, k) = (&self.cells[h], part.container);
+        let weights = &self.problem.weights;
+        let rho = self.problem.containers[k].rho;
+        let wide = cell.width == 2;
+        let most_shared = match wide && self.problem.containers.len() > 1 {
+            false => 0,
+            true if shares_once(self.problem, k) => threads.min(1),
+            true => threads.min(cell.cores.len()),
+        };
+        let mut ways = Vec::new();
+        for shared in 0..=most_shared {
+            let most_whole = if wide { (threads - shared) / 2 } else { 0 };
+            ways.extend((0..=most_whole).map(|whole| Way {
+                whole,
+                shared,
+                halves: 2 * threads - 2 * whole - shared,
+                cost: 2 * weights.smt_busy * rho * whole as i64
+                    + (weights.smt_busy + weights.smt_foreign) * rho * shared as i64,
+            }));
+        }
+        ways
+    }
+
+    /// The ways of two parts that had `cores` cores together, and with nobody
+    /// else who is in the cell: of both together, and of each. Of the cores x
+    /// are shared by the two again (2 threads kept each), the others kept by
+    /// whoever touches a core beyond its own claims.
+    pub(super) fn pair_ways(
+        &self,
+        h: usize,
+        pair: [usize; 2],
+        threads: [usize; 2],
+        cores: usize,
+    ) -> (Vec<Way>, Vec<[Way; 2]>) {
+        let each = self.problem.weights.movement.thread;
+        let parts = pair.map(|j| &self.parts[j]);
+        // Its claims on cores with the other, or with one who is not here.
+        let split = |part: usize, k: usize| k == parts[1 - part].container;
+        let all = [0, 1].map(|i| {
+            let ways = self.all_ways(parts[i], h, threads[i]);
+            let claimed = ways.into_iter().map(|way| {
+                let counts = [threads[i], way.whole, way.shared];
+                (way, parts[i].had[h].claims(counts, &|k| split(i, k)))
+            });
+            claimed.collect::<Vec<_>>()
+        });
+        // By half cores and parity of m: the cheapest.
+        let width = 2 * (2 * (threads[0] + threads[1]) + 1);
+        let mut least: Vec<Option<(Way, [Way; 2])>> = vec![None; width];
+        for &(a, [twice_a, touched_a, own_a]) in &all[0] {
+            for &(b, [twice_b, touched_b, own_b]) in &all[1] {
+                let kept = (0..=a.shared.min(b.shared).min(cores)).map(|x| {
+                    let once = (touched_a - x).min(own_a) + (touched_b - x).min(own_b);
+                    let further = touched_a + touched_b - 2 * x - once;
+                    2 * (twice_a + twice_b) + once + 2 * x + further.min(cores - x)
+                });
+                let both = Way {
+                    whole: 0,
+                    shared: a.shared + b.shared,
+                    halves: a.halves + b.halves,
+                    cost: a.cost + b.cost - each * kept.max().unwrap_or(0) as i64,
+                };
+                let slot = &mut least[2 * both.halves + both.shared % 2];
+                if slot.is_none_or(|(other, _)| both.cost < other.cost) {
+                    *slot = Some((both, [a, b]));
+                }
+            }
+        }
+        least.into_iter().flatten().unzip()
+    }
+
+    /// What the pair classes of a cell add to the bound where pi = M_thread.
+    fn split_constant(&self) -> i64 {
+        let of_cell = |(classes, split): (&Vec<Class>, &bool)| -> i64 {
+            let pairs = classes.iter().filter(|c| *split && c.pair().is_some());
+            pairs.map(|class| class.cores.len() as i64).sum()
+        };
+        let cores: i64 = self.classes.iter().zip(&self.split).map(of_cell).sum();
+        -self.problem.weights.movement.thread * cores
+    }
+
+    /// The bound at `multipliers` and what the divisions cost there.
+    pub(super) fn evaluate(&self, multipliers: &Multipliers) -> Evaluated {
+        let mut evaluated = Evaluated {
+            bound: 0,
+            base: 0,
+            reduced: self
+                .parts
+                .iter()
+                .map(|p| Vec::with_capacity(p.divisions.len()))
+                .collect(),
+            bare: self
+                .parts
+                .iter()
+                .map(|p| Vec::with_capacity(p.divisions.len()))
+                .collect(),
+        };
+        let bound = self.bound(multipliers, &mut |j, bare, reduced| {
+            evaluated.bare[j].push(bare);
+            evaluated.reduced[j].push(reduced);
+        });
+        evaluated.bound = bound.bound;
+        evaluated.base = bound.base;
+        evaluated
+    }
+
+    /// The bound at `multipliers`; `hear` is told of every division's price
+    /// without and with the load's.
+    fn bound(&self, multipliers: &Multipliers, hear: &mut impl FnMut(usize, i64, i64)) -> Bound {
+        let cells = self.cells.len();
+        let mut base = self.constant + self.split_constant();
+        let mut excess = (vec![0; cells], vec![0; self.charged.len()]);
+        for (h, cell) in self.cells.iter().enumerate() {
+            let room = 2 * cell.cores.len() as i64;
+            base -= multipliers.halves[h] * room;
+            excess.0[h] = -room;
+        }
+        let mut bound = base;
+        let mut load_price = vec![0; cells];
+        for (c, charged) in self.charged.iter().enumerate() {
+            bound -= multipliers.load[c] * charged.share;
+            excess.1[c] = -charged.share;
+            for (price, inside) in load_price.iter_mut().zip(&charged.cells) {
+                *price += if *inside { multipliers.load[c] } else { 0 };
+            }
+        }
+        // psi and its half cores, by cell and threads.
+        let most = self.problem.containers.iter().map(|k| k.request).max();
+        let width = most.unwrap_or(0) + 1;
+        let mut psi = vec![(0, 0); cells * width];
+        for (j, part) in self.parts.iter().enumerate() {
+            let rho = self.problem.containers[part.container].rho;
+            for (h, (of_cell, &price)) in part.ways.iter().zip(&multipliers.halves).enumerate() {
+                for (slot, ways) in psi[h * width..].iter_mut().zip(of_cell) {
+                    let priced = ways
+                        .iter()
+                        .map(|w| (w.cost + price * w.halves as i64, w.halves));
+                    *slot = priced.min().unwrap_or((0, 0));
+                }
+            }
+            let mut best = (i64::MAX, 0);
+            for (index, division) in part.divisions.iter().enumerate() {
+                let (mut cost, mut load) = (division.own, 0);
+                for (h, &n) in division.threads.iter().enumerate() {
+                    cost += psi[h * width + n].0;
+                    load += load_price[h] * n as i64;
+                }
+                let with_load = cost + rho * load;
+                hear(j, cost, with_load);
+                best = best.min((with_load, index));
+            }
+            bound += best.0;
+            let chosen = &part.divisions[best.1].threads;
+            for (h, &n) in chosen.iter().enumerate() {
+                excess.0[h] += psi[h * width + n].1 as i64;
+                for (excess, charged) in excess.1.iter_mut().zip(&self.charged) {
+                    *excess += if charged.cells[h] { rho * n as i64 } else { 0 };
+                }
+            }
+        }
+        Bound {
+            bound,
+            base,
+            excess,
+        }
+    }
+
+    /// Good multipliers' bound; fewer steps where `may` says no or the bound
+    /// proves that nothing costs less than `cost`.
+    pub(super) fn ascend(&mut self, cost: i64, may: &mut dyn FnMut() -> bool) -> Evaluated {
+        let mut point = self.start();
+        let mut nobody = |_, _, _| {};
+        let mut best = (point.clone(), self.bound(&point, &mut nobody));
+        for h in 0..self.cells.len() {
+            if self.classes[h].iter().any(|c| c.pair().is_some()) && may() {
+                self.split[h] = false;
+                self.list_ways();
+                let other = self.bound(&point, &mut nobody);
+                if other.bound > best.1.bound {
+                    best.1 = other;
+                } else {
+                    self.split[h] = true;
+                    self.list_ways();
+                }
+            }
+        }
+        // Half cores are worth about what sharing one costs, load its weight.
+        let rho: i64 = self.problem.containers.iter().map(|k| k.rho).sum();
+        let weights = &self.problem.weights;
+        let scale =
+            (weights.smt_busy + weights.smt_foreign) * rho / self.problem.containers.len() as i64;
+        let scales: Vec<f64> = vec![scale.max(1) as f64; self.cells.len()];
+        let load_scales: Vec<f64> = self.charged.iter().map(|c| c.balance as f64).collect();
+        let (mut part, mut since) = (1.0, 0);
+        let mut current = best.1.clone();
+        for _ in 0..STEPS {
+            if best.1.bound > cost - self.grid || !may() {
+                break;
+            }
+            let slopes: Vec<f64> = scaled(&current.excess.0, &scales)
+                .chain(scaled(&current.excess.1, &load_scales))
+                .collect();
+            let square: f64 = slopes.iter().map(|s| s * s).sum();
+            if square <= 0.0 {
+                break;
+            }
+            let step = part * (cost - current.bound) as f64 / square;
+            let all_scales = scales.iter().chain(&load_scales);
+            let moved: Vec<i64> = slopes
+                .iter()
+                .zip(all_scales)
+                .map(|(slope, scale)| whole(step * slope * scale))
+                .collect();
+            for (value, by) in point.halves.iter_mut().zip(&moved) {
+                *value = (*value + by).max(0);
+            }
+            let of_load = &moved[self.cells.len()..];
+            for ((value, by), charged) in point.load.iter_mut().zip(of_load).zip(&self.charged) {
+                *value = (*value + by).clamp(0, charged.balance);
+            }
+            current = self.bound(&point, &mut nobody);
+            if current.bound > best.1.bound {
+                best = (point.clone(), current.clone());
+                since = 0;
+            } else {
+                since += 1;
+                if since == PATIENCE {
+                    since = 0;
+                    part /= 2.0;
+                    point = best.0.clone();
+                    current = best.1.clone();
+                }
+            }
+        }
+        self.evaluate(&best.0)
+    }
+
+    /// Where the steps begin: lambda = A_busy rho of the thread up to which
+    /// threads have to share a core.
+    fn start(&self) -> Multipliers {
+        let problem = self.problem;
+        let mut uses: Vec<i64> = problem
+            .containers
+            .iter()
+            .flat_map(|k| std::iter::repeat_n(k.rho, k.request))
+            .collect();
+        uses.sort_unstable();
+        let doubled = 2 * uses.len().saturating_sub(problem.cores.len());
+        let price = match doubled.min(uses.len()) {
+            0 => 0,
+            n => problem.weights.smt_busy * uses[n - 1],
+        };
+        Multipliers {
+            halves: vec![price; self.cells.len()],
+            load: self.charged.iter().map(|c| c.balance / 2).collect(),
+        }
+    }
+}
+
+fn scaled<'b>(excess: &'b [i64], scales: &'b [f64]) -> impl Iterator<Item = f64> + 'b {
+    excess
+        .iter()
+        .zip(scales)
+        .map(|(&e, scale)| e as f64 * scale)
+}
+
+/// The nearest integer; costs are far below 2^53.
+#[expect(clippy::cast_possible_truncation, reason = "clamped first")]
+fn whole(value: f64) -> i64 {
+    value.round().clamp(-9e15, 9e15) as i64
+}
+
+/// Containers by load, the largest first; those that are alike stand together.
+fn order(problem: &Problem) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..problem.containers.len()).collect();
+    order.sort_by_key(|&k| {
+        let c = &problem.containers[k];
+        (
+            std::cmp::Reverse(c.load),
+            c.request,
+            !c.previous().is_empty(),
+            &c.away,
+            k,
+        )
+    });
+    order
+}
+
+/// Whether two containers may change places in every respect.
+pub(super) fn are_twins(problem: &Problem, a: usize, b: usize) -> bool {
+    let [a, b] = [a, b].map(|k| &problem.containers[k]);
+    let newcomers = a.previous().is_empty() && b.previous().is_empty();
+    newcomers && (a.request, a.rho, &a.away) == (b.request, b.rho, &b.away)
+}
+
+/// The divisions of a container; none where more than `left` are left.
+fn divisions(
+    problem: &Problem,
+    cells: &[Cell],
+    k: usize,
+    left: &mut usize,
+) -> Option<Vec<Division>> {
+    let request = problem.containers[k].request;
+    let mut found: Vec<Vec<usize>> = vec![Vec::new()];
+    for (h, cell) in cells.iter().enumerate() {
+        let after: usize = cells[h + 1..].iter().map(Cell::threads).sum();
+        let mut longer = Vec::new();
+        for given in &found {
+            let open = request - given.iter().sum::<usize>();
+            for n in open.saturating_sub(after)..=open.min(cell.threads()) {
+                let mut next = given.clone();
+                next.push(n);
+                longer.push(next);
+            }
+            if longer.len() > *left {
+                return None;
+            }
+        }
+        found = longer;
+    }
+    *left -= found.len();
+    let price = |threads: Vec<usize>| Division {
+        own: own_cost(problem, cells, k, &threads),
+        threads,
+    };
+    Some(found.into_iter().map(price).collect())
+}
+
+fn own_cost(problem: &Problem, cells: &[Cell], k: usize, threads: &[usize]) -> i64 {
+    let container = &problem.containers[k];
+    let mut cost = 0;
+    for (cell, &n) in cells.iter().zip(threads) {
+        let mut rate = cell.slow;
+        if container.away[cell.group[NUMA]] {
+            rate += problem.weights.away;
+        }
+        cost += rate * container.rho * n as i64;
+    }
+    for (level, data) in problem.levels.iter().enumerate() {
+        let mut now = vec![0i64; data.groups.len()];
+        for (cell, &n) in cells.iter().zip(threads) {
+            now[cell.group[level]] += n as i64;
+        }
+        let used = now.iter().filter(|n| **n > 0).count() as i64;
+        cost += data.spread * container.load * (used - 1);
+        for &thread in container.previous() {
+            now[problem.threads[thread].group[level]] -= 1;
+        }
+        let lost: i64 = now.iter().map(|n| (-n).max(0)).sum();
+        cost += data.movement * lost;
+    }
+    cost
+}
+
+/// The greatest common divisor of what a cost is made of.
+fn grid(problem: &Problem) -> i64 {
+    let weights = &problem.weights;
+    let mut divisor = gcd(0, weights.movement.thread);
+    for level in &problem.levels {
+        for part in [level.balance, level.movement] {
+            divisor = gcd(divisor, part);
+        }
+    }
+    for container in &problem.containers {
+        for level in &problem.levels {
+            divisor = gcd(divisor, level.spread * container.load);
+        }
+        for rate in [weights.smt_busy, weights.smt_foreign, weights.away] {
+            divisor = gcd(divisor, rate * container.rho);
+        }
+        for thread in &problem.threads {
+            divisor = gcd(divisor, thread.slow * container.rho);
+        }
+    }
+    divisor.max(1)
+}
+
+fn gcd(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
