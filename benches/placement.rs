@@ -209,10 +209,7 @@ fn late(subjects: &[Subject], runs: usize) {
             }
         }
         late.sort();
-        let at = |part: f64| {
-            let last = late.len() - 1;
-            ms(late[last - ((1.0 - part) * last as f64) as usize].0)
-        };
+        let at = |permille: usize| ms(late[(late.len() - 1) * permille / 1000].0);
         let allowed = Duration::from_millis(1).max(budget / 50);
         let above: Vec<_> = late.iter().filter(|l| l.0 > allowed).collect();
         let mut who: Vec<&str> = above.iter().map(|l| l.1.as_str()).collect();
@@ -222,10 +219,10 @@ fn late(subjects: &[Subject], runs: usize) {
             "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {} |",
             budget.as_millis(),
             late.len(),
-            at(0.5),
-            at(0.99),
-            at(0.999),
-            at(1.0),
+            at(500),
+            at(990),
+            at(999),
+            at(1000),
             above.len(),
             who.join(" ")
         );
@@ -263,7 +260,7 @@ fn rounds(subjects: &[Subject], rounds: u64) {
         let cpus: u32 = sizes[index];
         let dice = random.below(10);
         if dice < 4 && (requested + cpus as usize) * 20 <= threads * 19 {
-            let mut added = ContainerSpec::new(&format!("n{round}"), cpus, 0.0);
+            let mut added = ContainerSpec::new(format!("n{round}"), cpus, 0.0);
             let rho = i64::try_from(50 + random.below(901)).expect("small");
             added.rho_mcpu = Some(rho);
             instance.containers.push(added);

@@ -62,6 +62,9 @@ pub(super) struct Divided {
     pub(super) work: u64,
     /// Whether all divisions were searched: what is open then are leaves.
     pub(super) is_whole: bool,
+    /// Whether the limit or the clock ended it: then nothing else may follow,
+    /// so that more work is never worse.
+    pub(super) is_cut: bool,
 }
 
 /// Counts nodes and says when to stop: asked before each unit of work, so that
@@ -71,18 +74,19 @@ struct Meter<'a> {
     limit: u64,
     look: u64,
     is_cut: bool,
+    /// By the clock.
+    is_stopped: bool,
     stop: &'a dyn Fn() -> bool,
 }
 
 impl Meter<'_> {
     fn may(&mut self, nodes: u64) -> bool {
-        // Work is told in whole units, so it is between units that it stops.
-        if !self.is_cut && self.nodes.is_multiple_of(UNIT) {
-            self.is_cut = self.nodes >= self.limit;
-            if self.nodes >= self.look {
-                self.look = self.nodes + CHECK;
-                self.is_cut |= (self.stop)();
-            }
+        self.is_cut |= self.nodes + nodes > self.limit;
+        // Work is told in whole units, so the clock stops it between them.
+        if !self.is_cut && self.nodes >= self.look && self.nodes.is_multiple_of(UNIT) {
+            self.look = self.nodes + CHECK;
+            self.is_cut = (self.stop)();
+            self.is_stopped = self.is_cut;
         }
         if !self.is_cut {
             self.nodes += nodes;
@@ -102,8 +106,8 @@ struct Choice {
     load: Vec<i64>,
 }
 
-/// Searches from the best assignment known for about `limit` units of work, at
-/// least 1, or until `stop`.
+/// Searches from the best assignment known for at most `limit` units of work
+/// (at least 1), or until `stop`.
 pub(super) fn divide(
     mut relaxation: Relaxation<'_>,
     start: &Owners,
@@ -117,6 +121,7 @@ pub(super) fn divide(
         limit: limit.saturating_mul(UNIT).min(LARGEST),
         look: 0,
         is_cut: false,
+        is_stopped: false,
         stop,
     };
     let evaluated = relaxation.ascend(cost, &mut || meter.may(STEP_WORK));
@@ -139,6 +144,8 @@ pub(super) fn divide(
         cost: best,
         work: search.meter.nodes.div_ceil(UNIT),
         is_whole: !search.meter.is_cut,
+        is_cut: search.meter.is_stopped
+            || (search.meter.is_cut && limit.saturating_mul(UNIT) < LARGEST),
     }
 }
 

@@ -316,7 +316,7 @@ pub(super) fn any_shape(random: &mut Random) -> (Instance, Vec<String>) {
         containers.push(ContainerSpec {
             rho_mcpu: Some(rho),
             previous,
-            ..ContainerSpec::new(&format!("c{k}"), u32::try_from(request).unwrap(), 0.0)
+            ..ContainerSpec::new(format!("c{k}"), u32::try_from(request).unwrap(), 0.0)
         });
     }
     if has_previous {

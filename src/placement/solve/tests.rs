@@ -83,17 +83,18 @@ fn check_division(
             Relaxation::new(problem).expect("as before"),
             start,
             first,
-            divided.work.max(1),
+            divided.work,
             &|| false,
         );
         assert_eq!(again, divided, "a run that ends where another did");
+        assert!(divided.work <= limit, "no more work than allowed");
         last = divided.cost;
         let proved = divided.lower_bound == divided.cost;
         assert!(!proved || divided.cost == least);
         if limit == u64::MAX {
             seen.divided += u32::from(proved);
         } else {
-            seen.cut += u32::from(divided.work >= limit);
+            seen.cut += u32::from(divided.is_cut);
         }
     }
     let mut relaxation = relaxation;
