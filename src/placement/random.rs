@@ -332,6 +332,7 @@ pub(super) fn any_shape(random: &mut Random) -> (Instance, Vec<String>) {
         containers,
         constraints,
         system: System::default(),
+        lending: crate::placement::Lending::default(),
     };
     (instance, shape)
 }
