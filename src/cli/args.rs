@@ -270,7 +270,7 @@ pub(crate) struct TrainArgs {
     /// Threads; the model is the same on any number
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: u16,
-    /// Rows to train on at most; groups below 100,000 rows are kept whole
+    /// Rows to train on at most, the same share of every group
     #[arg(long, value_name = "N", default_value_t = 1_200_000)]
     pub(crate) max_rows: u64,
     /// Trees at most

@@ -163,50 +163,44 @@ impl Evaluation {
         };
         // Outcomes that overlap count a part each.
         let weight = (info.interval_s * f64_of(plan.stride) / AHEAD_S).min(1.0);
-        walk(
-            info,
-            samples,
-            codes,
-            |now_s| wanted(now_s),
-            |moment, outcome| {
-                let counts = number.is_multiple_of(plan.stride);
-                number += 1;
-                if !counts {
-                    return;
-                }
-                while let Some(&(end_s, predicted, outcome)) = waiting.front()
-                    && end_s <= moment.now_s
-                {
-                    offset = stepped(offset, pace, weight, outcome > predicted);
-                    waiting.pop_front();
-                }
-                fill_row(moment, &mut row);
-                scorer.predict(&row, &mut columns, &mut out);
-                let predicted = out[plan.main];
-                // Before the model's own offset, which is in the unit of the trees' sums.
-                let own = offsets[plan.main] * scorer.unit(&row);
-                let raw = (predicted - own).clamp(0.0, limit);
-                let lifted = predicted + offset * scale(&row).max(LEAST_SCALE);
-                let calibrated = lifted.clamp(0.0, limit);
-                waiting.push_back((moment.now_s + AHEAD_S, calibrated, outcome));
-                both.raw.add(outcome, raw, q);
-                both.calibrated.add(outcome, calibrated, q);
-                for (covered, value) in self.covered.iter_mut().zip(&out) {
-                    *covered += u64::from(outcome <= value.clamp(0.0, limit));
-                }
-                for (tally, value) in simple.iter_mut().zip(simple_rules(moment, info)) {
-                    tally.add(outcome, value.clamp(0.0, limit), q);
-                }
-                if plan.draw {
-                    drawn.push(Drawn {
-                        now_s: moment.now_s,
-                        outcome,
-                        quantiles: out.iter().map(|v| v.clamp(0.0, limit)).collect(),
-                        calibrated,
-                    });
-                }
-            },
-        );
+        walk(info, samples, codes, wanted, |moment, outcome| {
+            let counts = number.is_multiple_of(plan.stride);
+            number += 1;
+            if !counts {
+                return;
+            }
+            while let Some(&(end_s, predicted, outcome)) = waiting.front()
+                && end_s <= moment.now_s
+            {
+                offset = stepped(offset, pace, weight, outcome > predicted);
+                waiting.pop_front();
+            }
+            fill_row(moment, &mut row);
+            scorer.predict(&row, &mut columns, &mut out);
+            let predicted = out[plan.main];
+            // Before the model's own offset, which is in the unit of the trees' sums.
+            let own = offsets[plan.main] * scorer.unit(&row);
+            let raw = (predicted - own).clamp(0.0, limit);
+            let lifted = predicted + offset * scale(&row).max(LEAST_SCALE);
+            let calibrated = lifted.clamp(0.0, limit);
+            waiting.push_back((moment.now_s + AHEAD_S, calibrated, outcome));
+            both.raw.add(outcome, raw, q);
+            both.calibrated.add(outcome, calibrated, q);
+            for (covered, value) in self.covered.iter_mut().zip(&out) {
+                *covered += u64::from(outcome <= value.clamp(0.0, limit));
+            }
+            for (tally, value) in simple.iter_mut().zip(simple_rules(moment, info)) {
+                tally.add(outcome, value.clamp(0.0, limit), q);
+            }
+            if plan.draw {
+                drawn.push(Drawn {
+                    now_s: moment.now_s,
+                    outcome,
+                    quantiles: out.iter().map(|v| v.clamp(0.0, limit)).collect(),
+                    calibrated,
+                });
+            }
+        });
         if both.raw.rows == 0 {
             return;
         }

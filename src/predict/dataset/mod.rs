@@ -3,8 +3,8 @@
 //! `read` streams trace files, `walk` makes the rows of a trace (the one
 //! definition of eligible row and target), `split` cuts by time. [`Dataset`]
 //! holds the rows that training needs in memory, at most as many as asked for:
-//! each eligible row of a group is kept or not by a hash of trace and time, in
-//! the same share over the whole group, small groups whole.
+//! each eligible row is kept or not by a hash of trace and time, in the same share over
+//! all groups, so that the mix stays as it is; tiny groups stay whole.
 
 pub mod export;
 mod read;
@@ -19,8 +19,9 @@ pub use walk::{AHEAD_S, HISTORY_S, eligible, samples_ahead, walk};
 
 use super::features::{COUNT, fill_row};
 
-/// Groups with fewer rows in a part are kept whole.
-const SMALL_GROUP: u64 = 100_000;
+/// Groups with fewer rows in a part are kept whole. Not many: in a thinned sample they would
+/// outweigh the others, and growth would stop by them.
+const SMALL_GROUP: u64 = 1_000;
 
 /// Level names of the four categories, by code.
 #[derive(Clone, Debug, Default, PartialEq)]
