@@ -14,6 +14,9 @@ import subprocess
 import sys
 import tempfile
 
+# The bench lightgbm.py beside this file is not the package.
+sys.path = [p for p in sys.path if pathlib.Path(p or ".").resolve() != pathlib.Path(__file__).resolve().parent]
+
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
