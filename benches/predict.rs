@@ -39,7 +39,13 @@ fn tree(random: &mut Random) -> Tree {
         .map(|(i, _)| i)
         .collect();
     // Node i has children 2 i + 1 and 2 i + 2; from 62 on they are leaves.
-    let child = |at: usize| if at < 62 { Child::node(at) } else { Child::leaf(at - 62) };
+    let child = |at: usize| {
+        if at < 62 {
+            Child::node(at)
+        } else {
+            Child::leaf(at - 62)
+        }
+    };
     for i in 0..62 {
         let pick = random.below(u16::try_from(numeric.len()).unwrap());
         tree.nodes.push(Node {
@@ -53,7 +59,9 @@ fn tree(random: &mut Random) -> Tree {
             right: child(2 * i + 2).unwrap(),
         });
     }
-    tree.leaves = (0..63 * 4).map(|_| f64::from(random.below(1000)) / 1e4).collect();
+    tree.leaves = (0..63 * 4)
+        .map(|_| f64::from(random.below(1000)) / 1e4)
+        .collect();
     tree
 }
 
@@ -100,7 +108,12 @@ fn predict(c: &mut Criterion) {
     // Rows all over the thresholds, so that branches are not learned by heart.
     let mut random = Random(3);
     let rows: Vec<Vec<f64>> = (0..1000)
-        .map(|_| FEATURES.iter().map(|_| f64::from(random.below(255)) * 0.4).collect())
+        .map(|_| {
+            FEATURES
+                .iter()
+                .map(|_| f64::from(random.below(255)) * 0.4)
+                .collect()
+        })
         .collect();
     let mut out = [0.0; 4];
     let mut next = 0;
@@ -173,10 +186,16 @@ fn predict(c: &mut Criterion) {
         b.iter(|| forecast.observe(&history, &now, black_box(&samples), &chain));
     });
     let predictions = forecast.predict(&now, &known, &chain);
-    assert!(predictions.iter().all(|p| p.link == cpufence::predict::Link::Trees));
+    assert!(
+        predictions
+            .iter()
+            .all(|p| p.link == cpufence::predict::Link::Trees)
+    );
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(forecast.save(dir.path()), None);
-    let size = std::fs::metadata(dir.path().join("predict.hot")).unwrap().len();
+    let size = std::fs::metadata(dir.path().join("predict.hot"))
+        .unwrap()
+        .len();
     println!("what is remembered of 200 containers: {size} bytes");
 }
 
