@@ -9,7 +9,7 @@ Writes DIR/qQ.txt, one LightGBM text model a quantile, and DIR/dictionary.json, 
 
     cpufence import DIR/q*.txt --dictionary DIR/dictionary.json --licence "..." [--out MODEL]
 
-Needs lightgbm 4, dask, distributed, pandas, pyarrow. Rows of the parts `calibrate` and `test` are not trained on; the loss on
+Needs lightgbm 4, scikit-learn, dask, distributed, pandas, pyarrow. Rows of the parts `calibrate` and `test` are not trained on; the loss on
 `test` is printed.
 """
 import argparse

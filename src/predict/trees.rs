@@ -235,7 +235,8 @@ impl Trees {
     ) -> Option<(Vec<(f64, f64)>, f64)> {
         let (least_s, _) = self.model().metadata().interval_s?;
         let finer = interval_s.is_some_and(|s| s < least_s / INTERVAL_SLACK);
-        if !finer || !(least_s > 0.0 && least_s <= LONGEST_STRETCH_S) {
+        let tells_of_peaks = least_s > 0.0 && least_s <= LONGEST_STRETCH_S;
+        if !(finer && tells_of_peaks) {
             return None;
         }
         let mut hour = Vec::new();
