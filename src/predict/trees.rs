@@ -23,7 +23,11 @@ pub const MAX_AGE_S: f64 = 180.0 * 86_400.0;
 /// An interval may be this much below the shortest or above the longest of training.
 const INTERVAL_SLACK: f64 = 1.25;
 
-/// A level may be this much of training's span outside of it.
+/// The features that a prediction scales with: beyond training, trees say what they say
+/// at its edge. Slopes and the like are no reason to distrust.
+const RANGED: [&str; 4] = ["hour_max", "last", "day_p95", "cpus"];
+
+/// Such a feature may be this much of training's span outside of it.
 const RANGE_SLACK: f64 = 0.1;
 
 /// Longest stretch whose P95 stands for a sample, seconds.
@@ -208,13 +212,14 @@ impl Trees {
                 let held = most as f32;
                 filled[index] = held;
             }
-            let is_level = feature.kind == FeatureKind::Level;
-            if is_level {
+            if !RANGED.contains(&feature.name) {
+                continue;
+            }
+            if feature.kind == FeatureKind::Level {
                 value /= scale;
             }
             let slack = RANGE_SLACK * (most - least);
-            let beyond = value < least - slack || value > most + slack;
-            if beyond && (is_level || feature.name == "cpus") {
+            if value < least - slack || value > most + slack {
                 return Err(format!(
                     "out of the model's range: {} is {value:.1}, in training {least:.1} to {most:.1}",
                     feature.name
