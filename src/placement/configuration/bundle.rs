@@ -311,11 +311,14 @@ impl Bundle {
         self.step = if norm > 0.0 { gap / norm } else { 0.0 };
     }
 
-    /// Moves weight to the cheapest columns.
-    pub(super) fn balance(&mut self) {
+    /// Moves weight to the cheapest columns; none if `stop` ended it.
+    pub(super) fn balance(&mut self, stop: &dyn Fn() -> bool) -> Option<()> {
         for _ in 0..SWEEPS {
             for block in 0..self.blocks.len() {
                 self.balance_block(block);
+            }
+            if stop() {
+                return None;
             }
         }
         for block in &mut self.blocks {
@@ -328,6 +331,7 @@ impl Bundle {
             }
             block.retain(|column| column.idle < PATIENCE);
         }
+        Some(())
     }
 
     fn balance_block(&mut self, block: usize) {

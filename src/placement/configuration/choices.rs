@@ -259,6 +259,7 @@ fn choices(problem: &Problem, look: &Look, cores: &[usize], k: usize) -> Vec<Cho
             _ if look.is_even && problem.rules.is_empty() && shares_once(problem, k) => n.min(1),
             wide => n.min(wide),
         };
+        let mut own: Vec<Choice> = Vec::new();
         for m in 0..=shared {
             for f in 0..=((n - m) / 2).min(look.wide) {
                 let alone = n - m - 2 * f;
@@ -270,23 +271,23 @@ fn choices(problem: &Problem, look: &Look, cores: &[usize], k: usize) -> Vec<Cho
                 let busy = weights.smt_busy * (2 * f + m) as i64;
                 let cost = fixed + (busy + weights.smt_foreign * m as i64) * container.rho
                     - weights.movement.thread * kept as i64;
-                choices.push(Choice {
+                own.push(Choice {
                     threads: n,
                     halves: 2 * f + 2 * alone + m,
                     cost: cost * SCALE,
                 });
             }
         }
+        // What takes no fewer halves, of the same parity, and costs no less is of no use.
+        own.sort_unstable_by_key(|choice| (choice.halves, choice.cost));
+        let mut least = [i64::MAX; 2];
+        own.retain(|choice| {
+            let least = &mut least[choice.halves % 2];
+            let is_less = choice.cost < *least;
+            *least = choice.cost.min(*least);
+            is_less
+        });
+        choices.extend(own);
     }
-    // What takes no fewer halves, of the same parity, and costs no less is of no use.
-    let useless = |c: &Choice, o: &Choice| {
-        c.threads == o.threads
-            && o.halves <= c.halves
-            && (c.halves - o.halves).is_multiple_of(2)
-            && (o.cost < c.cost || o.cost == c.cost && o.halves < c.halves)
-    };
-    let all = choices.clone();
-    choices.retain(|c| !all.iter().any(|o| useless(c, o)));
-    choices.dedup();
     choices
 }

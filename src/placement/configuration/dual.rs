@@ -206,7 +206,8 @@ impl<'a> Search<'a> {
                         .refuse(-rise, promised, (found.cost - accepted) as f64);
                 }
             }
-            self.bundle.balance();
+            // Cut short, it is the last step: the bound is taken already.
+            self.bundle.balance(task.stop)?;
             if (accepted - last_rise.0.max(-HIGHEST_COST)) as f64 > RISE * gap {
                 last_rise = (accepted, iteration);
             }
