@@ -1,7 +1,12 @@
 #![expect(
     clippy::disallowed_methods,
+    reason = "writes traces into a scratch directory"
+)]
+#![allow(
     clippy::float_cmp,
-    reason = "writes traces into a scratch directory; values are whole numbers"
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small whole numbers"
 )]
 
 use std::io::Write as _;

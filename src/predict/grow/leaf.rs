@@ -72,6 +72,7 @@ pub(super) fn weighted_quantile(pairs: &mut [(f32, u32)], q: f64) -> f32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "values are selected, not computed")]
 mod tests {
     use super::*;
 
