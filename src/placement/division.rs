@@ -73,25 +73,35 @@ struct Meter<'a> {
     nodes: u64,
     limit: u64,
     look: u64,
+    /// Whether no more work is done,
+    is_over: bool,
+    /// because the limit or the clock ended it.
     is_cut: bool,
-    /// By the clock.
-    is_stopped: bool,
     stop: &'a dyn Fn() -> bool,
 }
 
 impl Meter<'_> {
     fn may(&mut self, nodes: u64) -> bool {
-        self.is_cut |= self.nodes + nodes > self.limit;
+        if self.is_over {
+            return false;
+        }
+        let after = self.nodes + nodes;
+        if after > LARGEST {
+            // Whatever the limit: other methods go on from here.
+            self.is_over = true;
+            return false;
+        }
+        self.is_cut = after > self.limit;
         // Work is told in whole units, so the clock stops it between them.
-        if !self.is_cut && self.nodes >= self.look && self.nodes.is_multiple_of(UNIT) {
+        if self.nodes >= self.look && self.nodes.is_multiple_of(UNIT) {
             self.look = self.nodes + CHECK;
-            self.is_cut = (self.stop)();
-            self.is_stopped = self.is_cut;
+            self.is_cut |= (self.stop)();
         }
-        if !self.is_cut {
-            self.nodes += nodes;
+        self.is_over = self.is_cut;
+        if !self.is_over {
+            self.nodes = after;
         }
-        !self.is_cut
+        !self.is_over
     }
 }
 
@@ -118,21 +128,21 @@ pub(super) fn divide(
     // That it ran at all is a unit of work.
     let mut meter = Meter {
         nodes: UNIT,
-        limit: limit.saturating_mul(UNIT).min(LARGEST),
+        limit: limit.saturating_mul(UNIT),
         look: 0,
+        is_over: false,
         is_cut: false,
-        is_stopped: false,
         stop,
     };
     let evaluated = relaxation.ascend(cost, &mut || meter.may(STEP_WORK));
     let root = evaluated.bound;
     let mut search = Search::new(&relaxation, &evaluated, start, cost, meter);
-    if !search.meter.is_cut && root <= search.limit() {
+    if !search.meter.is_over && root <= search.limit() {
         search.from(0);
     }
     let best = search.cost;
     let grid = relaxation.grid;
-    let bound = match search.meter.is_cut {
+    let bound = match search.meter.is_over {
         true => root,
         false => search.open.min(best),
     };
@@ -143,9 +153,8 @@ pub(super) fn divide(
         owners: search.owners,
         cost: best,
         work: search.meter.nodes.div_ceil(UNIT),
-        is_whole: !search.meter.is_cut,
-        is_cut: search.meter.is_stopped
-            || (search.meter.is_cut && limit.saturating_mul(UNIT) < LARGEST),
+        is_whole: !search.meter.is_over,
+        is_cut: search.meter.is_cut,
     }
 }
 
