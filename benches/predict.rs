@@ -3,7 +3,12 @@
 //! leaves, four quantiles), its splits are drawn; speed does not depend on its worth.
 //!
 //! `cargo bench --bench predict`
-#![allow(clippy::unwrap_used, missing_docs, reason = "bench code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "bench code"
+)]
 
 use std::hint::black_box;
 

@@ -555,7 +555,16 @@ fn retraining_takes_what_is_not_worse() {
             .unwrap_or_else(|e| panic!("{e}: {json} {}", support::stderr(&output)));
         (output.status.code(), report)
     };
-    let small = ["--trees", "12", "--leaves", "4", "--rate", "0.3", "--patience", "0"];
+    let small = [
+        "--trees",
+        "12",
+        "--leaves",
+        "4",
+        "--rate",
+        "0.3",
+        "--patience",
+        "0",
+    ];
     let (code, first) = train(&path("fleet"), &small);
     assert_eq!(code, Some(0), "{first}");
     assert_eq!(first["hosts"], 2);
