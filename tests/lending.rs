@@ -174,7 +174,7 @@ fn a_simulation_is_the_same_twice_and_refuses_what_makes_no_sense() {
     refused(
         &["simulate", &broken],
         3,
-        &["broken.toml:5", "unknown field `sed`"],
+        &["broken.toml:6", "unknown field `sed`"],
     );
 }
 
