@@ -1,4 +1,9 @@
 //! `train` and `evaluate` on small traces, through the binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and reads what the binary wrote"
+)]
 
 use std::path::Path;
 use std::process::{Command, Output};
