@@ -59,6 +59,8 @@ fn example_config_shows_every_key() {
         "spread",
     ];
     assert_eq!(keys("weights"), weights);
+    assert_eq!(keys("lending"), ["policy", "reserve"]);
+    assert_eq!(keys("predict"), ["coverage", "step"]);
 }
 
 /// `# [[containers]]` and what follows it, as the comments show it.
