@@ -52,7 +52,7 @@ pub(in super::super) struct Found {
     pub(in super::super) cost: i64,
     /// No assignment costs less; never below the one given.
     pub(in super::super) lower_bound: i64,
-    /// Units priced, splits of all requests, and proposals of the local search.
+    /// Units priced, splits of all requests, roundings, and proposals of the local search.
     pub(in super::super) work: u64,
     /// Whether it ended by itself.
     pub(in super::super) is_whole: bool,
@@ -341,6 +341,8 @@ impl<'a> Search<'a> {
 
     /// An assignment from the weights of the patterns, and local search from there.
     fn round(&self, task: &Task<'_>, found: &mut Found) -> Option<()> {
+        // A unit of its own: what a limit at the count before it must not do.
+        Self::spend(task, found)?;
         let rounding = Rounding {
             problem: self.problem,
             units: &self.units,
