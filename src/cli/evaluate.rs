@@ -1,12 +1,8 @@
 //! `evaluate`: scores of a model over a directory of traces.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "reads the model, writes the plot: an edge"
-)]
+#![expect(clippy::disallowed_methods, reason = "writes the plot: an edge")]
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::Write;
 
 use serde::Serialize;
 
@@ -17,13 +13,13 @@ use super::render;
 use crate::error::chain;
 use crate::predict::dataset::{Part, Split, Thinning, TraceFolder};
 use crate::predict::evaluate::{BASELINES, Both, Evaluation, Plan, Score};
-use crate::predict::model::{MAX_FILE, Model};
 use crate::predict::scorer::Scorer;
+use crate::predict::store;
 use crate::report::{display_name, escape_name, format_plot};
 
 pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     let bad = |e: &dyn std::error::Error| Failure::bad_input(chain(e));
-    let model = read_model(&arguments.model)?;
+    let (model, _) = store::read_model(&arguments.model).map_err(Failure::bad_input)?;
     let scorer = Scorer::new(model).map_err(|e| bad(&e))?;
     let quantiles = scorer.model().quantiles().to_vec();
     let main = nearest(&quantiles, arguments.quantile);
@@ -78,25 +74,6 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
     }
     write!(out, "{}", report.text())?;
     Ok(exit::DONE)
-}
-
-/// Reads a model file.
-pub(super) fn read_model(path: &Path) -> Result<Model, Failure> {
-    let name = escape_name(path.as_os_str().as_encoded_bytes());
-    let failed =
-        |e: std::io::Error| Failure::bad_input(format_args!("cannot read the model {name}: {e}"));
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(Failure::bad_input(format_args!(
-            "the model {name} is larger than {MAX_FILE} bytes"
-        )));
-    }
-    Model::decode(&bytes)
-        .map_err(|e| Failure::bad_input(format_args!("the model {name}: {}", chain(&e))))
 }
 
 /// Index of the quantile nearest to `wanted`.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::{ExportArgs, ImportArgs};
+use super::exchange::print_json;
 use super::exit::{self, Failure};
 use super::log::Log;
 use super::settings::Session;
@@ -72,7 +73,7 @@ pub(super) fn import(
         notes.push(format!("a host will refuse it: {reason}"));
     }
     let file = match &arguments.out {
-        Some(path) => store::write_model(path, &model).map(|()| path.clone()),
+        Some(path) => store::write_model(path, &model).map(|_| path.clone()),
         None => store::install_model(&session.state, &model),
     };
     let file = file.map_err(Failure::bad_input)?;
@@ -169,9 +170,7 @@ fn report(
         notes,
     };
     if json {
-        let text = serde_json::to_string(&done).map_err(std::io::Error::from)?;
-        writeln!(out, "{text}")?;
-        return Ok(exit::DONE);
+        return print_json(&done, out);
     }
     done.notes.iter().for_each(|note| log.note(note));
     writeln!(

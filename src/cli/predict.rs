@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::PredictArgs;
+use super::exchange::print_json;
 use super::exit::{self, Failure};
 use super::log::Log;
 use super::settings::Session;
@@ -70,9 +71,7 @@ pub(super) fn run(
         None => of_host(session)?,
     };
     if arguments.json {
-        let text = serde_json::to_string(&report).map_err(std::io::Error::from)?;
-        writeln!(out, "{text}")?;
-        return Ok(exit::DONE);
+        return print_json(&report, out);
     }
     report.notes.iter().for_each(|note| log.note(note));
     if let Some(reason) = &report.refused {

@@ -24,6 +24,7 @@ use crate::predict::dataset::{
 };
 use crate::predict::features::{COUNT, fill_row};
 use crate::predict::grow::Settings;
+use crate::predict::store;
 use crate::predict::train::{Trained, train};
 use crate::report::{display_name, escape_name};
 
@@ -82,12 +83,8 @@ pub(super) fn run(
         rows: read,
         grow: all - read,
     });
-    let bytes = trained
-        .model
-        .encode()
-        .map_err(|e| Failure::bad_input(chain(&e)))?;
-    write_model(path, &bytes)?;
-    let report = Report::of(&trained, &split, used, bytes.len(), user_s);
+    let bytes = store::write_model(path, &trained.model).map_err(Failure::bad_input)?;
+    let report = Report::of(&trained, &split, used, bytes, user_s);
     if arguments.json {
         return print_json(&report, out);
     }
@@ -122,23 +119,6 @@ pub(super) fn settings(arguments: &TrainArgs) -> Settings {
         seed: arguments.seed,
         ..Settings::default()
     }
-}
-
-/// Writes beside the file, then renames: the old model stays until the new one is whole.
-pub(super) fn write_model(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let name = escape_name(path.as_os_str().as_encoded_bytes());
-    let mut beside = path.as_os_str().to_os_string();
-    beside.push(".new");
-    let beside = Path::new(&beside);
-    let written = File::create(beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(beside, path)
-    });
-    written.map_err(|e| {
-        let _ = std::fs::remove_file(beside);
-        Failure::bad_input(format_args!("cannot write the model {name}: {e}"))
-    })
 }
 
 /// What was trained, schema `train/1`.

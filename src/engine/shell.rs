@@ -410,15 +410,17 @@ fn lent_in(round: &Round) -> CpuSet {
     lent.fold(CpuSet::new(), |all, set| all.union(set))
 }
 
+/// A container as that round saw it.
+fn known_in<'a>(round: &'a Round, container: &Container) -> Option<&'a Managed> {
+    let mut containers = round.state.containers.iter();
+    containers.find(|m| m.container.key == container.key)
+}
+
 /// That a container used more in the newest sample, if that is newer than the
 /// last round, than that round predicted.
 fn overrun(container: &Container, last: Option<&Round>, features: &Features) -> Option<Overrun> {
     let last = last?;
-    let known = last
-        .state
-        .containers
-        .iter()
-        .find(|m| m.container.key == container.key)?;
+    let known = known_in(last, container)?;
     let predicted = known.prediction.p95;
     let &(ago_s, used) = features.last_hour.last()?;
     let is_newer = features.now_s - ago_s > last.state.now_s;
@@ -445,11 +447,7 @@ fn assigned_before(
 ) -> Option<CpuSet> {
     journal.last_committed.get(&container.key)?;
     let last = last?;
-    let known = last
-        .state
-        .containers
-        .iter()
-        .find(|m| m.container.key == container.key)?;
+    let known = known_in(last, container)?;
     last.decision
         .plan
         .answer

@@ -16,7 +16,6 @@
 use std::collections::BTreeMap;
 
 use super::dataset::{AHEAD_S, Levels, Rows, TraceInfo, walk};
-use super::features::{COUNT, fill_row};
 use crate::cgroup::ContainerKey;
 use crate::history::{ArchiveRow, Info};
 
@@ -153,18 +152,7 @@ impl ArchiveRows {
                     else {
                         return;
                     };
-                    let rows = &mut rows[part];
-                    let mut row = [0.0; COUNT];
-                    fill_row(moment, &mut row);
-                    rows.values.extend_from_slice(&row);
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "percents to seven digits"
-                    )]
-                    rows.targets.push(target as f32);
-                    rows.groups.push(group);
-                    rows.newest_s = rows.newest_s.max(moment.now_s);
-                    rows.intervals_s = Some((ROW_S, ROW_S));
+                    rows[part].push(moment, target, group, ROW_S);
                 },
             );
         }

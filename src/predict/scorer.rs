@@ -75,6 +75,11 @@ impl Scorer {
         &self.model
     }
 
+    /// Feature of each column of the model.
+    pub(super) fn places(&self) -> &[usize] {
+        &self.places
+    }
+
     /// Codes of owner, image, app and kind in the model's dictionaries; NaN: missing or unseen.
     #[must_use]
     pub fn codes(&self, categories: &[Option<String>; 4]) -> [f32; 4] {

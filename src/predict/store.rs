@@ -95,11 +95,11 @@ fn replace_file(path: &Path, bytes: &[u8], previous: Option<&Path>) -> io::Resul
     File::open(directory)?.sync_all()
 }
 
-/// Writes a model file, whole or not at all.
+/// Writes a model file, whole or not at all; its size in bytes.
 ///
 /// # Errors
 /// In words, naming the file. The old file is untouched then.
-pub fn write_model(path: &Path, model: &Model) -> Result<(), String> {
+pub fn write_model(path: &Path, model: &Model) -> Result<usize, String> {
     write(path, model, None)
 }
 
@@ -120,7 +120,7 @@ pub fn install_model(state: &Path, model: &Model) -> Result<PathBuf, String> {
 pub fn replace_model(path: &Path, model: &Model) -> Result<(), String> {
     let mut previous = path.as_os_str().to_os_string();
     previous.push(".previous");
-    write(path, model, Some(Path::new(&previous)))
+    write(path, model, Some(Path::new(&previous))).map(|_| ())
 }
 
 /// History directories (those with an archive) at `directory`, or one or two levels
@@ -157,12 +157,13 @@ pub fn be_nice() {
     let _ = rustix::process::nice(10);
 }
 
-fn write(path: &Path, model: &Model, previous: Option<&Path>) -> Result<(), String> {
+fn write(path: &Path, model: &Model, previous: Option<&Path>) -> Result<usize, String> {
     let name = escape_name(path.as_os_str().as_encoded_bytes());
     let bytes = model
         .encode()
         .map_err(|e| format!("{name}: {}", chain(&e)))?;
-    replace_file(path, &bytes, previous).map_err(|e| format!("cannot write {name}: {e}"))
+    replace_file(path, &bytes, previous).map_err(|e| format!("cannot write {name}: {e}"))?;
+    Ok(bytes.len())
 }
 
 /// Longest text that is read, bytes.

@@ -48,8 +48,6 @@ pub struct Trees {
     scorer: Scorer,
     /// Checksum of the file: which model it is.
     id: u32,
-    /// Feature of each column.
-    features: Vec<usize>,
 }
 
 /// What the trees say of a container, CPUs.
@@ -70,14 +68,7 @@ impl Trees {
     /// Names the columns that are no features.
     pub fn new(model: Model, id: u32) -> Result<Self, String> {
         let scorer = Scorer::new(model).map_err(|e| format!("features absent: {e}"))?;
-        let place = |name: &str| FEATURES.iter().position(|f| f.name == name);
-        let columns = scorer.model().columns().iter();
-        let features = columns.filter_map(|column| place(&column.name)).collect();
-        Ok(Self {
-            scorer,
-            id,
-            features,
-        })
+        Ok(Self { scorer, id })
     }
 
     /// The model.
@@ -198,7 +189,7 @@ impl Trees {
     /// Holds what grows with time at training's largest; which feature is beyond
     /// training is the error. `scale` is what levels are divided by.
     fn hold(&self, filled: &mut [f32; COUNT], scale: f64) -> Result<(), String> {
-        for (column, &index) in self.model().columns().iter().zip(&self.features) {
+        for (column, &index) in self.model().columns().iter().zip(self.scorer.places()) {
             let feature = &FEATURES[index];
             let Kind::Numeric { least, most } = column.kind else {
                 continue;

@@ -17,7 +17,7 @@ pub use read::{TraceFolder, TraceInfo, TracesError};
 pub use split::{GroupSplit, Part, Split};
 pub use walk::{AHEAD_S, HISTORY_S, eligible, samples_ahead, walk};
 
-use super::features::{COUNT, fill_row};
+use super::features::{COUNT, Moment, fill_row};
 
 /// Groups with fewer rows in a part are kept whole. Not many: in a thinned sample they would
 /// outweigh the others, and growth would stop by them.
@@ -94,6 +94,22 @@ impl Rows {
     pub fn row(&self, index: usize) -> &[f32] {
         &self.values[index * COUNT..(index + 1) * COUNT]
     }
+
+    /// Adds a row of group number `group`, of a trace with that interval, seconds.
+    pub(super) fn push(&mut self, moment: &Moment<'_>, target: f64, group: u16, interval_s: f64) {
+        let mut row = [0.0; COUNT];
+        fill_row(moment, &mut row);
+        self.values.extend_from_slice(&row);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "rows are f32: seven digits of a use"
+        )]
+        self.targets.push(target as f32);
+        self.groups.push(group);
+        self.newest_s = self.newest_s.max(moment.now_s);
+        let (least, most) = self.intervals_s.unwrap_or((interval_s, interval_s));
+        self.intervals_s = Some((least.min(interval_s), most.max(interval_s)));
+    }
 }
 
 /// Rows for training: see the module's documentation.
@@ -157,20 +173,7 @@ impl Dataset {
                     Some(Part::Train) => &mut *train,
                     _ => &mut *calibrate,
                 };
-                let mut row = [0.0; COUNT];
-                fill_row(moment, &mut row);
-                rows.values.extend_from_slice(&row);
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "rows are f32: seven digits of a use"
-                )]
-                rows.targets.push(target as f32);
-                rows.groups.push(group);
-                rows.newest_s = rows.newest_s.max(moment.now_s);
-                let (least, most) = rows
-                    .intervals_s
-                    .unwrap_or((info.interval_s, info.interval_s));
-                rows.intervals_s = Some((least.min(info.interval_s), most.max(info.interval_s)));
+                rows.push(moment, target, group, info.interval_s);
             });
         })?;
         Ok(dataset)
