@@ -14,5 +14,6 @@ pub mod placement;
 pub mod predict;
 pub mod report;
 pub mod simulate;
+mod splitmix;
 pub mod topology;
 pub mod units;

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::args::{BatchArgs, SearchLimits};
 use super::exit::{self, Failure};
 use super::log::Log;
+use super::progress::Progress;
 use super::settings::{Session, with_limits};
 use crate::placement::{Checksum, Origin, SolveSettings, batch_answer, batch_error};
 use crate::report::escape_name;
@@ -31,8 +32,6 @@ use crate::report::escape_name;
 const AHEAD: usize = 4;
 /// Longest line; a host of 65,536 CPUs and as many containers takes half of it.
 const LONGEST: usize = 64 << 20;
-/// Time between two looks of the progress bar.
-const BLINK: Duration = Duration::from_millis(200);
 /// How every answer begins.
 const ANSWER: &[u8] = b"{\"schema\":\"";
 /// Columns of the progress bar's bar.
@@ -75,8 +74,10 @@ pub(super) fn run(
         ));
     }
     let workers = arguments.threads.map_or(1, usize::from);
-    let mut progress = Progress::new(size);
-    let told = plan_all(lines, &name, workers, &settings, &mut output, &mut progress);
+    let mut progress = Progress::new();
+    let mut show =
+        |bytes, tally: &Tally| progress.show(|elapsed| bar(bytes, size.max(1), tally, elapsed));
+    let told = plan_all(lines, &name, workers, &settings, &mut output, &mut show);
     progress.end();
     let tally = told?;
     if tally.refused > 0 {
@@ -117,7 +118,7 @@ fn plan_all(
     workers: usize,
     settings: &SolveSettings,
     output: &mut Output,
-    progress: &mut Progress,
+    show: &mut dyn FnMut(u64, &Tally),
 ) -> Result<Tally, Failure> {
     let room = workers * AHEAD;
     let (give_ticket, tickets) = bounded::<()>(room);
@@ -135,7 +136,7 @@ fn plan_all(
             scope.spawn(move || work(&jobs, name, settings, &give_done));
         }
         drop((jobs, give_done));
-        let written = write_all(first, done, give_ticket, output, progress);
+        let written = write_all(first, done, give_ticket, output, show);
         let read = reader
             .join()
             .map_err(|_| Failure::new(exit::BUG, "the batch's reader panicked"))?;
@@ -205,7 +206,7 @@ fn write_all(
     done: Receiver<Done>,
     tickets: Sender<()>,
     output: &mut Output,
-    progress: &mut Progress,
+    show: &mut dyn FnMut(u64, &Tally),
 ) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
     let mut waiting: BTreeMap<u64, Done> = BTreeMap::new();
@@ -216,7 +217,7 @@ fn write_all(
             next += 1;
             tally.lines += 1;
             tally.refused += u64::from(!answer.is_plan);
-            progress.show(answer.bytes, &tally);
+            show(answer.bytes, &tally);
             let _ = tickets.try_send(());
         }
         if done.is_empty() {
@@ -373,41 +374,6 @@ impl Output {
                 self.name
             ))
         })
-    }
-}
-
-/// A bar on stderr, where that is a terminal.
-struct Progress {
-    is_on: bool,
-    size: u64,
-    start: Instant,
-    shown: Duration,
-}
-
-impl Progress {
-    fn new(size: u64) -> Self {
-        Self {
-            is_on: std::io::stderr().is_terminal(),
-            size: size.max(1),
-            start: Instant::now(),
-            shown: Duration::ZERO,
-        }
-    }
-
-    fn show(&mut self, bytes: u64, tally: &Tally) {
-        let elapsed = self.start.elapsed();
-        if !self.is_on || elapsed < self.shown + BLINK {
-            return;
-        }
-        self.shown = elapsed;
-        let text = bar(bytes, self.size, tally, elapsed);
-        let _ = write!(std::io::stderr(), "\r{text}\x1b[K");
-    }
-
-    fn end(&self) {
-        if self.is_on && self.shown > Duration::ZERO {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
     }
 }
 

@@ -12,6 +12,7 @@ mod import;
 mod log;
 mod plan;
 mod predict;
+mod progress;
 mod render;
 mod replay;
 mod restore;

@@ -9,8 +9,9 @@ use super::args::TrainArgs;
 use super::exchange::print_json;
 use super::exit::{self, Failure};
 use super::log::Log;
+use super::progress::Progress;
 use super::settings::Session;
-use super::train::{Progress, settings, within};
+use super::train::{growth, settings, within};
 use crate::error::chain;
 use crate::history::ArchiveReader;
 use crate::predict::archive_rows::{ArchiveRows, Parts};
@@ -89,9 +90,9 @@ pub(super) fn run(
         groups,
     };
     let settings = settings(arguments);
-    let progress = Progress::new(settings.trees);
+    let mut progress = Progress::new();
     let trained = train(dataset, &settings, LICENCE, &mut |trees, loss| {
-        progress.show(trees, loss);
+        progress.show(|_| growth(trees, settings.trees, loss));
         within(arguments)
     });
     progress.end();

@@ -5,15 +5,16 @@
 )]
 
 use std::fs;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Deserialize;
 
 use super::args::SimulateArgs;
 use super::exit::{self, Failure};
 use super::log::Log;
+use super::progress::Progress;
 use super::render;
 use crate::error::chain;
 use crate::placement::parse_host;
@@ -23,8 +24,6 @@ use crate::topology::{Cpu, Topology};
 
 /// Largest trace file read, unpacked.
 const MOST_TRACES: u64 = 1 << 30;
-/// Between two looks of the progress line.
-const BLINK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(arguments: &SimulateArgs, log: &Log, out: &mut dyn Write) -> Result<u8, Failure> {
     let name = shown(&arguments.scenario);
@@ -44,7 +43,7 @@ pub(super) fn run(arguments: &SimulateArgs, log: &Log, out: &mut dyn Write) -> R
         None => None,
     };
     let start = Instant::now();
-    let mut progress = Progress::new(start);
+    let mut progress = Progress::new();
     let outcome = simulate(
         &scenario,
         seed,
@@ -53,7 +52,10 @@ pub(super) fn run(arguments: &SimulateArgs, log: &Log, out: &mut dyn Write) -> R
             .as_ref()
             .map(|(name, text)| (name.as_str(), text.as_str())),
         &|| start.elapsed(),
-        &mut |done, all| progress.show(done, all),
+        &mut |done, all| {
+            let percent = done * 100 / all.max(1);
+            progress.show(|_| format!("{percent:3} %  {done} of {all} rounds"));
+        },
     );
     progress.end();
     let outcome = outcome.map_err(|e| Failure::bad_input(format_args!("{name}: {}", chain(&e))))?;
@@ -162,40 +164,4 @@ fn read_host(path: &Path) -> Result<Topology, Failure> {
     Ok(instance
         .map_err(|e| Failure::bad_input(chain(&e)))?
         .topology)
-}
-
-/// A line on stderr, where that is a terminal.
-struct Progress {
-    is_on: bool,
-    start: Instant,
-    shown: Duration,
-}
-
-impl Progress {
-    fn new(start: Instant) -> Self {
-        Self {
-            is_on: std::io::stderr().is_terminal(),
-            start,
-            shown: Duration::ZERO,
-        }
-    }
-
-    fn show(&mut self, done: usize, all: usize) {
-        let elapsed = self.start.elapsed();
-        if !self.is_on || elapsed < self.shown + BLINK {
-            return;
-        }
-        self.shown = elapsed;
-        let _ = write!(
-            std::io::stderr(),
-            "\r{:3} %  {done} of {all} rounds\x1b[K",
-            done * 100 / all.max(1)
-        );
-    }
-
-    fn end(&self) {
-        if self.is_on && self.shown > Duration::ZERO {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }

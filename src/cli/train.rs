@@ -15,6 +15,7 @@ use super::args::TrainArgs;
 use super::exchange::print_json;
 use super::exit::{self, Failure};
 use super::log::Log;
+use super::progress::Progress;
 use super::render;
 use super::retrain;
 use super::settings::Session;
@@ -72,9 +73,9 @@ pub(super) fn run(
     let dataset = Dataset::read(&folder, &split, limits, arguments.seed).map_err(|e| bad(&e))?;
     let read_s = user_s();
     let used = [dataset.train.len(), dataset.calibrate.len()];
-    let progress = Progress::new(settings.trees);
+    let mut progress = Progress::new();
     let trained = train(dataset, &settings, LICENCE, &mut |trees, loss| {
-        progress.show(trees, loss);
+        progress.show(|_| growth(trees, settings.trees, loss));
         within(arguments)
     });
     progress.end();
@@ -232,36 +233,10 @@ impl Report {
     }
 }
 
-/// A line on the terminal while trees grow.
-pub(super) struct Progress {
-    is_on: bool,
-    trees: usize,
-}
-
-impl Progress {
-    pub(super) fn new(trees: usize) -> Self {
-        Self {
-            is_on: std::io::stderr().is_terminal(),
-            trees,
-        }
-    }
-
-    pub(super) fn show(&self, trees: usize, loss: Option<f64>) {
-        if self.is_on {
-            let loss = loss.map_or(String::new(), |loss| format!(", pinball {loss:.4}"));
-            let _ = write!(
-                std::io::stderr(),
-                "\rtree {trees} of at most {}{loss}\x1b[K",
-                self.trees
-            );
-        }
-    }
-
-    pub(super) fn end(&self) {
-        if self.is_on {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
+/// How far growth is.
+pub(super) fn growth(trees: usize, most: usize, loss: Option<f64>) -> String {
+    let loss = loss.map_or(String::new(), |loss| format!(", pinball {loss:.4}"));
+    format!("tree {trees} of at most {most}{loss}")
 }
 
 fn export_rows(

@@ -21,6 +21,7 @@
 
 use super::problem::Problem;
 use super::state::State;
+use crate::splitmix::SplitMix64;
 
 /// Proposals of the first round for each thread; later rounds double it.
 const FIRST_ROUND: u64 = 16;
@@ -36,29 +37,21 @@ const COOLING: (i64, i64) = (7, 8);
 /// Proposals between two looks at the clock: far below a millisecond.
 const CHECK: u64 = 64;
 
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): small and good enough here.
+/// The choices of one search.
 #[derive(Clone, Debug)]
-struct Random(u64);
+struct Random(SplitMix64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     /// Below `n`, which is at least 1 and far below 2^32.
     fn below(&mut self, n: usize) -> usize {
-        let wide = (self.next() >> 32) * n as u64;
+        let wide = (self.0.next() >> 32) * n as u64;
         usize::try_from(wide >> 32).unwrap_or(0)
     }
 
     /// `scale` times an exponential variate of mean about 1: -log2 of a
     /// uniform number, its mantissa taken linearly, times ln 2 (177 / 256).
     fn exponential(&mut self, scale: i64) -> i64 {
-        let bits = self.next() | 1;
+        let bits = self.0.next() | 1;
         let zeros = i64::from(bits.leading_zeros());
         let mantissa = bits << zeros << 1 >> 56;
         let log2 = (zeros + 1) * 256 - i64::from(u8::try_from(mantissa).unwrap_or(0));
@@ -134,7 +127,7 @@ impl<'a> Search<'a> {
                 .collect(),
             best: state.owners().to_vec(),
             best_cost: state.cost(),
-            random: Random(seed),
+            random: Random(SplitMix64(seed)),
             hot,
             work: 0,
             undo: Vec::new(),

@@ -46,6 +46,7 @@
 use super::aggregated::shares_once;
 use super::cells::{Cell, cells};
 use super::classes::{Class, claims, classes};
+use super::lower::uses;
 use super::problem::{NUMA, Problem};
 
 /// Most divisions of all containers together: 20 to 250 on hosts of two
@@ -543,12 +544,7 @@ impl<'a> Relaxation<'a> {
     /// threads have to share a core.
     fn start(&self) -> Multipliers {
         let problem = self.problem;
-        let mut uses: Vec<i64> = problem
-            .containers
-            .iter()
-            .flat_map(|k| std::iter::repeat_n(k.rho, k.request))
-            .collect();
-        uses.sort_unstable();
+        let uses = uses(problem);
         let doubled = 2 * uses.len().saturating_sub(problem.cores.len());
         let price = match doubled.min(uses.len()) {
             0 => 0,

@@ -19,7 +19,7 @@ pub(super) fn lower_bound(problem: &Problem) -> i64 {
 }
 
 /// rho of each requested thread, ascending.
-fn uses(problem: &Problem) -> Vec<i64> {
+pub(super) fn uses(problem: &Problem) -> Vec<i64> {
     let mut uses: Vec<i64> = problem
         .containers
         .iter()

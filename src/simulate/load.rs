@@ -18,6 +18,7 @@ use std::f64::consts::TAU;
 use super::run::SimulationError;
 use super::scenario::{Model, PercentOf, Scenario, Usage};
 use crate::history::trace::Trace;
+use crate::splitmix::{SplitMix64, mix};
 
 /// Most container-rounds of a scenario: bounds memory at 80 MB.
 const MOST_CELLS: u64 = 10_000_000;
@@ -49,29 +50,21 @@ impl Load {
     }
 }
 
-/// A seeded generator (splitmix64, Steele, Lea and Flood 2014).
-struct Random(u64);
+/// A seeded generator.
+struct Random(SplitMix64);
 
 impl Random {
     /// The generator of one part of a scenario.
     fn of(seed: u64, part: u64) -> Self {
-        let mut mixed = Self(seed);
-        let first = mixed.next();
-        Self(first ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(SplitMix64(
+            mix(seed) ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        ))
     }
 
     /// From 0 to below 1.
     fn unit(&mut self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let unit = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
+        let unit = (self.0.next() >> 11) as f64 / (1u64 << 53) as f64;
         unit
     }
 
@@ -127,7 +120,7 @@ pub(super) fn draw(
             }
             number += 1;
             let stays_s = random.exponential(stream.lifetime_s);
-            let pick = random.next() % stream.sizes.len() as u64;
+            let pick = random.0.next() % stream.sizes.len() as u64;
             guests.push(Guest {
                 id: format!("{}-{number}", stream.name),
                 cpus: stream.sizes[usize::try_from(pick).unwrap_or(0)],

@@ -20,6 +20,7 @@ const EDGES: &[&str] = &[
     "src/cli/batch.rs",
     "src/cli/demo.rs",
     "src/cli/evaluate.rs",
+    "src/cli/progress.rs",
     "src/cli/replay.rs",
     "src/cli/settings.rs",
     "src/cli/simulate.rs",

@@ -18,6 +18,7 @@ pub use split::{GroupSplit, Part, Split};
 pub use walk::{AHEAD_S, HISTORY_S, eligible, samples_ahead, walk};
 
 use super::features::{COUNT, Moment, fill_row};
+use crate::splitmix::mix;
 
 /// Groups with fewer rows in a part are kept whole. Not many: in a thinned sample they would
 /// outweigh the others, and growth would stop by them.
@@ -225,20 +226,12 @@ impl Thinning {
     }
 }
 
-/// FNV-1a over the id, then mixed with time and seed (splitmix64's finish).
+/// FNV-1a over the id, then mixed with time and seed (`SplitMix64`).
 fn hash(trace: &str, now_s: f64, seed: u64) -> u64 {
     let fnv = trace.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     mix(fnv ^ mix(now_s.to_bits() ^ mix(seed)))
-}
-
-/// The finish of splitmix64 (Steele, Lea, Flood 2014): a good 64-bit mix.
-pub(super) fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -30,12 +30,13 @@ mod split;
 mod tree;
 
 use super::binning::{Binned, Cut, Cuts};
-use super::dataset::mix;
 use super::features::FEATURES;
 use super::forest::{Child, Column, Forest, ForestError, Missing, Node, Split, Tree};
 use leaf::{quantile, weighted_quantile};
 use split::{Rules, Sides};
 use tree::{BinTree, Ground, Outcome, Scratch};
+
+use crate::splitmix::mix;
 
 /// Sum of the rows' integer weights at most.
 const MOST_WEIGHT: f64 = 4_294_967_295.0;
