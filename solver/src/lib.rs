@@ -49,12 +49,14 @@ mod presolve;
 mod propagation;
 mod search;
 mod sparse;
+mod splitmix;
 mod structure;
 mod symmetry;
 mod tally;
 mod technique;
 pub mod tol;
 mod triplets;
+mod whole;
 mod work;
 
 pub use model::{Column, Model, ModelError, Row, Sense};

@@ -14,6 +14,7 @@ use super::pass::Pass;
 use super::row::{Preference, Scratch};
 use crate::sparse::Index;
 use crate::technique::Technique;
+use crate::whole::fractionality;
 
 /// Rows added up, at most.
 const AGGREGATED: usize = 6;
@@ -114,7 +115,7 @@ fn has_fraction(pass: &Pass<'_, '_>, i: usize) -> bool {
     let (indices, _) = pass.frame.source.rows.entries(i);
     indices.iter().any(|&j| {
         let x = pass.frame.value[j as usize];
-        pass.frame.mip.integer[j as usize] && (x - x.round()).abs() > params::FRACTIONAL
+        pass.frame.mip.integer[j as usize] && fractionality(x) > params::FRACTIONAL
     })
 }
 

@@ -16,7 +16,7 @@ const LEAST_GAIN: f64 = 0.1;
 const ROUND_OFF: f64 = 1e-9;
 
 /// Rounds in a row without it.
-const STALLED: u32 = 10;
+const STALLED: u32 = 3;
 
 /// Rounds at most.
 const ROUNDS: u32 = 150;

@@ -11,6 +11,7 @@ use super::params;
 use super::row::Frame;
 use crate::sparse::Index;
 use crate::technique::Technique;
+use crate::whole::{floor, round};
 
 /// `sum terms <= rhs`, valid for every feasible point of its scope.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,10 +136,10 @@ fn denominator(value: f64, largest: i64, error: f64) -> Option<i64> {
     let mut rest = value.abs();
     for _ in 0..20 {
         let scaled = value * now as f64;
-        if (scaled - scaled.round()).abs() <= error * scaled.abs().max(1.0) {
+        if (scaled - round(scaled)).abs() <= error * scaled.abs().max(1.0) {
             return Some(now);
         }
-        let fraction = rest - rest.floor();
+        let fraction = rest - floor(rest);
         if fraction < params::INTEGRAL_ERROR {
             return None;
         }
@@ -146,7 +147,7 @@ fn denominator(value: f64, largest: i64, error: f64) -> Option<i64> {
         if rest > largest as f64 {
             return None;
         }
-        (before, now) = (now, rest.floor() as i64 * now + before);
+        (before, now) = (now, floor(rest) as i64 * now + before);
         if now > largest {
             return None;
         }
@@ -187,7 +188,7 @@ fn scale_to_integers(frame: &Frame<'_>, terms: &mut [(Index, f64)], rhs: &mut f6
     let mut side = *rhs * scale;
     for &(j, a) in terms.iter() {
         let exact = a * scale;
-        let rounded = exact.round();
+        let rounded = round(exact);
         let error = rounded - exact;
         if rounded.abs() > params::INTEGRAL_COEFFICIENT
             || error.abs() > params::INTEGRAL_ERROR * rounded.abs().max(1.0)
@@ -206,8 +207,8 @@ fn scale_to_integers(frame: &Frame<'_>, terms: &mut [(Index, f64)], rhs: &mut f6
     }
     let divisor = divisor.max(1) as f64;
     for (_, a) in terms.iter_mut() {
-        *a = (*a * scale).round() / divisor;
+        *a = round(*a * scale) / divisor;
     }
-    *rhs = (side / divisor + params::INTEGRAL_SIDE_SAFETY).floor();
+    *rhs = floor(side / divisor + params::INTEGRAL_SIDE_SAFETY);
     true
 }

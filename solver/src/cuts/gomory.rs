@@ -28,11 +28,6 @@ const WEIGHT_RANGE: f64 = 1e7;
 /// A tableau row: weights on the rows.
 pub(crate) type Weights = Vec<(usize, f64)>;
 
-/// Distance of `x` from the closest integer.
-pub(crate) fn fractionality(x: f64) -> f64 {
-    (x - x.round()).abs()
-}
-
 /// Drops weights that are round-off; none where they range too widely.
 pub(crate) fn tidy(mut weights: Weights) -> Option<Weights> {
     let largest = weights.iter().fold(0.0_f64, |m, (_, w)| m.max(w.abs()));

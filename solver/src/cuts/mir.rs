@@ -21,22 +21,8 @@
 
 use super::params;
 use super::row::{Mixed, Valid};
+use crate::whole::floor;
 use crate::work::Budget;
-
-/// The largest integer up to `a`. The library's is a call where the processor's
-/// baseline has no instruction for it, and this is where the time goes.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "within the 52 bits of a double"
-)]
-fn floor(a: f64) -> f64 {
-    const EXACT: f64 = 4_503_599_627_370_496.0;
-    if a.abs() >= EXACT {
-        return a;
-    }
-    let whole = a as i64 as f64;
-    if whole > a { whole - 1.0 } else { whole }
-}
 
 /// `F(a)` for the fraction `f0` of the side.
 fn round_coefficient(a: f64, f0: f64) -> f64 {

@@ -53,10 +53,10 @@ impl Pass<'_, '_> {
         let mut is_cut = false;
         for sign in [1.0, -1.0] {
             self.budget.spend_entries(4 * terms.len());
-            let Some(mixed) = self.frame.substitute(terms, sign, preference, self.scratch) else {
-                continue;
-            };
-            is_cut |= self.separate_mixed(&mixed, rounding);
+            let mixed = self.frame.substitute(terms, sign, preference, self.scratch);
+            if let Some(mixed) = mixed {
+                is_cut |= self.separate_mixed(&mixed, rounding);
+            }
         }
         is_cut
     }
@@ -90,20 +90,18 @@ impl Pass<'_, '_> {
     }
 
     /// The rounding with divisor 1, every variable from the simple bound it is
-    /// closest to: a Gomory mixed integer cut if `terms` is a tableau row.
+    /// closest to: a Gomory mixed integer cut if `terms` is a tableau row. The
+    /// other direction gives the same cut: its fractions are these ones' to 1.
     pub(crate) fn round_base(&mut self, terms: &[(Index, f64)], source: Technique) -> bool {
-        let mut is_cut = false;
-        for sign in [1.0, -1.0] {
-            self.budget.spend_entries(4 * terms.len());
-            if let Some(mixed) =
-                self.frame
-                    .substitute(terms, sign, Preference::Simple, self.scratch)
-                && let Some(valid) = mir::round(&mixed, 1.0)
-                && mixed.efficacy(&valid) > 0.0
-            {
-                is_cut |= self.offer_valid(&mixed, &valid, source);
-            }
-        }
-        is_cut
+        self.budget.spend_entries(4 * terms.len());
+        let mixed = self
+            .frame
+            .substitute(terms, 1.0, Preference::Simple, self.scratch);
+        let Some(mixed) = mixed else {
+            return false;
+        };
+        mir::round(&mixed, 1.0).is_some_and(|valid| {
+            mixed.efficacy(&valid) > 0.0 && self.offer_valid(&mixed, &valid, source)
+        })
     }
 }

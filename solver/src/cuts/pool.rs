@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use super::cut::Cut;
 use super::params;
-use crate::sparse::Index;
+use crate::splitmix::mix;
+use crate::whole::round;
 use crate::work::Budget;
 
 /// Rounds without a violation after which a cut is forgotten.
@@ -17,18 +18,18 @@ const AGE: u32 = 10;
 /// Cuts kept, at most.
 const SIZE: usize = 2_000;
 
-/// A cut's terms and side, in bits: equal keys are equal cuts.
-type Key = (Vec<(Index, u64)>, u64);
-
-fn key(cut: &Cut) -> Key {
-    let scale = cut.norm;
+/// A hash of a cut's terms and side over its norm. Two cuts in some 10^19 share
+/// one by chance; one of them is lost then, which costs little.
+fn fingerprint(cut: &Cut) -> u64 {
     // Round-off must not make two cuts of one.
     const GRID: f64 = 16_777_216.0;
-    let bits = |value: f64| (value / scale * GRID).round().to_bits();
-    (
-        cut.terms.iter().map(|&(j, a)| (j, bits(a))).collect(),
-        bits(cut.rhs),
-    )
+    let scale = GRID / cut.norm;
+    let mut hash = 0;
+    for &(j, a) in &cut.terms {
+        hash = mix(hash ^ u64::from(j));
+        hash = mix(hash ^ round(a * scale).to_bits());
+    }
+    mix(hash ^ round(cut.rhs * scale).to_bits())
 }
 
 /// The pool.
@@ -75,6 +76,6 @@ impl Pool {
 pub(crate) fn distinct(cuts: Vec<Cut>) -> Vec<Cut> {
     let mut seen = BTreeSet::new();
     cuts.into_iter()
-        .filter(|cut| seen.insert(key(cut)))
+        .filter(|cut| seen.insert(fingerprint(cut)))
         .collect()
 }

@@ -28,6 +28,7 @@ use super::params;
 use crate::mip::Mip;
 use crate::sparse::{Index, Matrix, index};
 use crate::structure::implications::{VarBound, VariableBounds};
+use crate::whole::is_whole;
 
 /// The rows of a relaxation: the problem's, then cuts.
 pub(crate) trait Rows {
@@ -67,6 +68,9 @@ pub(crate) struct Frame<'a> {
     variable_bounds: &'a VariableBounds,
 }
 
+/// Length over touched entries below which a [`Scratch`] counts as dense.
+const DENSE: usize = 16;
+
 /// A vector by variable that is cleared in time of its nonzeros.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
@@ -92,7 +96,15 @@ impl Scratch {
 
     /// The entries in ascending order; the vector is empty afterwards.
     pub(crate) fn take(&mut self) -> Vec<(Index, f64)> {
-        self.touched.sort_unstable();
+        // Reading a dense vector through is cheaper than sorting.
+        if self.touched.len() > self.values.len() / DENSE {
+            self.touched.clear();
+            let touched = self.is_touched.iter().enumerate();
+            self.touched
+                .extend(touched.filter(|&(_, &is)| is).map(|(v, _)| index(v)));
+        } else {
+            self.touched.sort_unstable();
+        }
         let values = &mut self.values;
         let is_touched = &mut self.is_touched;
         self.touched
@@ -181,7 +193,7 @@ impl<'a> Frame<'a> {
             let (indices, values) = source.rows.entries(i);
             let integral = !indices.is_empty()
                 && indices.iter().zip(values).all(|(&j, &a)| {
-                    mip.integer[j as usize] && a.fract() == 0.0 && a.abs() < params::LARGEST_INTEGER
+                    mip.integer[j as usize] && is_whole(a) && a.abs() < params::LARGEST_INTEGER
                 });
             if integral {
                 l = (l - params::INTEGRAL_SIDE).ceil();

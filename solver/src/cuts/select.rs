@@ -29,14 +29,14 @@ const GOOD_PARALLELISM: f64 = 0.8;
 /// See [`GOOD_PARALLELISM`].
 const PARALLELISM: f64 = 0.4;
 
-/// At most `limit` of `cuts`, best first.
+/// Positions of at most `limit` of `cuts`, best first.
 pub(crate) fn select(
     mip: &Mip,
     cost: &[f64],
-    mut cuts: Vec<Cut>,
+    cuts: &[Cut],
     limit: usize,
     budget: &mut Budget,
-) -> Vec<Cut> {
+) -> Vec<usize> {
     let cost_norm = cost.iter().map(|c| c * c).sum::<f64>().sqrt();
     let score = |cut: &Cut| {
         let mut product = 0.0;
@@ -54,22 +54,21 @@ pub(crate) fn select(
             + OBJECTIVE_WEIGHT * objective
             + INTEGER_WEIGHT * integers as f64 / cut.terms.len() as f64
     };
-    let mut scored: Vec<(f64, Cut)> = Vec::with_capacity(cuts.len());
-    for cut in cuts.drain(..) {
+    let mut scored: Vec<(f64, usize)> = Vec::with_capacity(cuts.len());
+    for (position, cut) in cuts.iter().enumerate() {
         budget.spend_entries(cut.terms.len());
-        scored.push((score(&cut), cut));
+        scored.push((score(cut), position));
     }
     scored.sort_by(|p, q| {
+        let (a, b) = (&cuts[p.1].terms, &cuts[q.1].terms);
         q.0.total_cmp(&p.0)
-            .then(p.1.terms.len().cmp(&q.1.terms.len()))
-            .then_with(|| {
-                let key = |cut: &Cut| cut.terms.iter().map(|t| t.0).collect::<Vec<_>>();
-                key(&p.1).cmp(&key(&q.1))
-            })
+            .then(a.len().cmp(&b.len()))
+            .then_with(|| a.iter().map(|term| term.0).cmp(b.iter().map(|term| term.0)))
     });
     let best = scored.first().map_or(0.0, |scored| scored.0);
-    let mut chosen: Vec<Cut> = Vec::new();
-    for (score, cut) in scored {
+    let mut chosen: Vec<usize> = Vec::new();
+    for (score, position) in scored {
+        let cut = &cuts[position];
         if chosen.len() >= limit || budget.is_over() {
             break;
         }
@@ -81,12 +80,13 @@ pub(crate) fn select(
         } else {
             PARALLELISM
         };
-        let is_new = chosen.iter().all(|other| {
+        let is_new = chosen.iter().all(|&other| {
+            let other = &cuts[other];
             budget.spend_entries(cut.terms.len().min(other.terms.len()));
             cut.parallelism(other) <= most
         });
         if is_new {
-            chosen.push(cut);
+            chosen.push(position);
         }
     }
     chosen

@@ -17,6 +17,7 @@ use crate::structure::{Cliques, VariableBounds};
 use crate::tally::{Effort, Tally};
 use crate::technique::{Technique, Techniques};
 use crate::tol;
+use crate::whole::{fractionality, is_whole};
 use crate::work::Budget;
 
 impl Rows for Lp {
@@ -149,9 +150,7 @@ impl Separation {
         self.rounds += 1;
         let mip = Arc::clone(relaxation.mip);
         let fractional = (0..mip.columns())
-            .filter(|&j| {
-                mip.integer[j] && gomory::fractionality(relaxation.lp.x()[j]) > params::FRACTIONAL
-            })
+            .filter(|&j| mip.integer[j] && fractionality(relaxation.lp.x()[j]) > params::FRACTIONAL)
             .count();
         budget.spend_entries(mip.columns());
         if fractional == 0 {
@@ -191,19 +190,20 @@ impl Separation {
         }
         let found = distinct(found);
         let limit = params::CUTS + mip.columns().min(mip.rows()) / (2 * share);
-        let (cost, all) = (relaxation.lp.cost().to_vec(), found.len());
-        let mut rest = found.clone();
-        let chosen = select(&mip, &cost, found, limit, budget);
-        for cut in &chosen {
-            self.counters[cut.source as usize].applied += 1;
-            self.counters[cut.source as usize].idle = 0;
+        let chosen = select(&mip, relaxation.lp.cost(), &found, limit, budget);
+        for &k in &chosen {
+            let counter = &mut self.counters[found[k].source as usize];
+            counter.applied += 1;
+            counter.idle = 0;
         }
-        if chosen.len() < all {
-            rest.sort_by(|p, q| q.efficacy.total_cmp(&p.efficacy));
-            rest.truncate(params::CUTS + pooled);
-            rest.retain(|cut| !chosen.contains(cut));
-            self.pool.keep(rest);
-        }
+        // The best of what is left wait in the pool.
+        let mut order: Vec<usize> = (0..found.len()).collect();
+        order.sort_by(|&p, &q| found[q].efficacy.total_cmp(&found[p].efficacy));
+        order.truncate(params::CUTS + pooled);
+        let mut found: Vec<Option<Cut>> = found.into_iter().map(Some).collect();
+        let chosen: Vec<Cut> = chosen.iter().filter_map(|&k| found[k].take()).collect();
+        self.pool
+            .keep(order.into_iter().filter_map(|k| found[k].take()));
         chosen
     }
 
@@ -406,7 +406,7 @@ fn tableau(relaxation: &mut Relaxation<'_>, limit: u64, budget: &mut Budget) -> 
         let v = v as usize;
         let fraction = if v < columns {
             if mip.integer[v] {
-                gomory::fractionality(lp.x()[v])
+                fractionality(lp.x()[v])
             } else {
                 0.0
             }
@@ -417,10 +417,10 @@ fn tableau(relaxation: &mut Relaxation<'_>, limit: u64, budget: &mut Budget) -> 
             let integral = indices
                 .iter()
                 .zip(values)
-                .all(|(&j, &a)| mip.integer[j as usize] && a.fract() == 0.0);
+                .all(|(&j, &a)| mip.integer[j as usize] && is_whole(a));
             if integral {
                 // Columns say more.
-                0.1 * gomory::fractionality(lp.activity()[v - columns])
+                0.1 * fractionality(lp.activity()[v - columns])
             } else {
                 0.0
             }

@@ -16,6 +16,7 @@ use super::params;
 use super::pass::Pass;
 use super::row::Scratch;
 use crate::technique::Technique;
+use crate::whole::{is_whole, round};
 
 /// Slack of a row that takes part, at most, and of a sum.
 const LARGEST_SLACK: f64 = 0.9;
@@ -85,7 +86,7 @@ impl Parity {
 
 /// Whether the integer `value` is odd.
 fn is_odd(value: f64) -> bool {
-    (value.round() * 0.5).fract() != 0.0
+    !is_whole(round(value) * 0.5)
 }
 
 /// Finds zero-half cuts.

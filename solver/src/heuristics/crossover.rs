@@ -12,19 +12,17 @@
 
 use super::Context;
 use super::neighbourhood::search;
+use crate::splitmix::mix;
 use crate::work::Budget;
 
 /// Share of the integer columns to be fixed at least.
 const FIXED: f64 = 0.5;
 
-/// Spreads the seeds of neighbouring nodes (the golden ratio in 64 bits).
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-
 /// Searches what the context's incumbent and an earlier one leave open.
 pub(super) fn run(context: &mut Context<'_>, ticks: u64, budget: &mut Budget) -> Option<Vec<f64>> {
     let incumbent = context.incumbent?.0;
     let earlier = context.earlier;
-    let choice = (context.seed.wrapping_mul(SPREAD) >> 32).checked_rem(earlier.len() as u64)?;
+    let choice = mix(context.seed).checked_rem(earlier.len() as u64)?;
     let other = earlier.iter().zip(0..).find(|&(_, k)| k == choice)?.0;
     let range = |j: usize| {
         let value = incumbent[j].round();

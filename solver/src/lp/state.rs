@@ -10,6 +10,7 @@ use super::params;
 use super::problem::Problem;
 use super::{Basis, VarStatus};
 use crate::sparse::{Index, index};
+use crate::splitmix::{GOLDEN, mix};
 use crate::work::Budget;
 
 /// Position of a variable that is not in the basis.
@@ -831,16 +832,10 @@ fn nearest(x: f64, lower: f64, upper: f64) -> VarStatus {
     }
 }
 
-/// A fixed pseudo-random number in [0, 1) for `v` (Steele, Lea, Flood 2014,
-/// the finalizer of SplitMix64): the same at each solve, whatever happened
+/// A fixed pseudo-random number in [0, 1) for `v`: the same at each solve, whatever happened
 /// before.
 pub(super) fn fraction(v: usize) -> f64 {
-    let mut z = (v as u64)
-        .wrapping_add(1)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^= z >> 31;
+    let z = mix((v as u64).wrapping_mul(GOLDEN));
     #[expect(clippy::cast_precision_loss, reason = "32 bits")]
     let fraction = (z >> 32) as f64 / 4_294_967_296.0;
     fraction

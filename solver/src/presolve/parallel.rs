@@ -24,6 +24,7 @@
 //! for mixed integer programming", section 3.
 
 use crate::sparse::{Index, index};
+use crate::splitmix::mix;
 use crate::technique::Technique;
 use crate::tol;
 
@@ -42,13 +43,6 @@ const LARGEST_BUCKET: usize = 8;
 /// Most values of a merged column, and largest ratio of scales: more is
 /// asking for numerical trouble.
 const LARGEST_SCALE: f64 = 1e3;
-
-/// Mixes the bits (the finalizer of SplitMix64).
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
 
 /// A hash that parallel vectors share.
 fn hash(entries: &[Entry]) -> u64 {

@@ -6,6 +6,7 @@ use microlp::{ComparisonOp, Error, OptimizationDirection, Problem};
 
 use super::*;
 use crate::sparse::index;
+use crate::splitmix::{GOLDEN, mix};
 use crate::tol;
 
 /// Steele, Lea, Flood 2014 (SplitMix64).
@@ -13,11 +14,9 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let now = mix(self.0);
+        self.0 = self.0.wrapping_add(GOLDEN);
+        now
     }
 
     fn below(&mut self, n: u32) -> u32 {

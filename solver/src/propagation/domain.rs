@@ -25,6 +25,7 @@ use crate::sparse::{Index, index};
 use crate::structure::{Cliques, Literal};
 use crate::technique::Technique;
 use crate::tol;
+use crate::whole::{ceil, floor};
 use crate::work::Budget;
 
 /// Row visits of one propagation, as a multiple of the number of rows: ends
@@ -335,7 +336,7 @@ impl Domain {
         let integer = self.mip.integer[column];
         let (mut new, old) = if is_upper {
             let new = if integer {
-                (value + tol::FEASIBILITY).floor()
+                floor(value + tol::FEASIBILITY)
             } else {
                 value
             };
@@ -345,7 +346,7 @@ impl Domain {
             (new, upper)
         } else {
             let new = if integer {
-                (value - tol::FEASIBILITY).ceil()
+                ceil(value - tol::FEASIBILITY)
             } else {
                 value
             };

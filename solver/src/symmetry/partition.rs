@@ -11,6 +11,7 @@
 //! are checked exactly.
 
 use crate::mip::Mip;
+use crate::splitmix::mix;
 use crate::work::Budget;
 
 /// Cells are named by the position of their first element.
@@ -46,14 +47,6 @@ impl Scratch {
             is_queued: vec![false; vertices],
         }
     }
-}
-
-/// A hash of 64 bits (the finalizer of G. Steele et al.'s SplitMix).
-pub(super) fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// `value` as an index.

@@ -7,6 +7,7 @@ use crate::lp::edit::LpColumn;
 use crate::lp::{Basis, Lp, LpLimits, LpRow, LpStatus, VarStatus};
 use crate::mip::Mip;
 use crate::sparse::index;
+use crate::splitmix::{GOLDEN, mix};
 use crate::work::Budget;
 
 const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
@@ -16,11 +17,9 @@ pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let now = mix(self.0);
+        self.0 = self.0.wrapping_add(GOLDEN);
+        now
     }
     pub(super) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
