@@ -16,8 +16,8 @@ TECHNIQUES = """presolve dual-reductions coefficient-tightening parallel dominat
 clique-merging probing components gomory cmir knapsack-cover flow-cover clique-cuts product-cuts
 zero-half implied-bound local-cuts reliability propagation reduced-cost-fixing conflicts restarts
 symmetry feasibility-jump rounding fractional-dive coefficient-dive guided-dive pseudocost-dive
-rins rens one-opt feasibility-pump crossover local-branching""".split()
-OFF = {"local-cuts", "crossover", "local-branching"}
+rins rens one-opt feasibility-pump crossover local-branching crash""".split()
+OFF = {"local-cuts", "crossover", "local-branching", "crash"}
 
 
 def run(args, change):

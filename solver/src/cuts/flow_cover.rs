@@ -29,7 +29,7 @@
 //! 1999, "Lifted flow cover inequalities for mixed 0-1 integer programs",
 //! Math. Prog. 85.
 
-use super::params;
+use super::binaries::{Item, items, keep_better};
 use super::row::{Mixed, Valid};
 use crate::work::Budget;
 
@@ -38,15 +38,6 @@ const LEAST_EXCESS: f64 = 1e-4;
 
 /// Removals from the cover tried, at most, in search of a better lambda.
 const REMOVALS: usize = 12;
-
-/// A binary item.
-#[derive(Clone, Copy, Debug)]
-struct Item {
-    weight: f64,
-    value: f64,
-    at: usize,
-    is_complemented: bool,
-}
 
 /// phi for a cover's `lambda` and the sums `S_1, S_2, ...` of its weights above.
 fn lift(w: f64, lambda: f64, sums: &[f64]) -> f64 {
@@ -67,37 +58,13 @@ fn lift(w: f64, lambda: f64, sums: &[f64]) -> f64 {
 
 /// The most violated lifted flow cover cut found, with its efficacy.
 pub(crate) fn separate(mixed: &Mixed, budget: &mut Budget) -> Option<(Valid, f64)> {
-    let mut side = mixed.rhs;
-    let mut items = Vec::with_capacity(mixed.integers.len());
+    let (mut items, side) = items(mixed);
     // General integers count as continuous.
-    let mut others = 0_usize;
-    for (at, term) in mixed.integers.iter().enumerate() {
-        if term.is_binary() {
-            let negative = term.coefficient < 0.0;
-            if negative {
-                side -= term.coefficient;
-            }
-            items.push(Item {
-                weight: term.coefficient.abs(),
-                value: if negative {
-                    1.0 - term.value
-                } else {
-                    term.value
-                },
-                at,
-                is_complemented: negative,
-            });
-        } else if term.coefficient < 0.0 {
-            others += 1;
-        }
-    }
-    others += mixed
-        .continuous
-        .iter()
-        .filter(|term| term.coefficient < 0.0)
-        .count();
+    let integers = mixed.integers.iter().filter(|term| !term.is_binary());
+    let others = integers.chain(&mixed.continuous);
+    let has_slack = others.into_iter().any(|term| term.coefficient < 0.0);
     // Without a continuous part the knapsack cover does better.
-    if others == 0 || items.is_empty() || side < 0.0 {
+    if !has_slack || items.is_empty() || side < 0.0 {
         return None;
     }
     budget.spend_entries(4 * items.len());
@@ -194,17 +161,7 @@ fn consider(
         } else {
             lift(item.weight, lambda, &sums)
         };
-        valid.integers[item.at] = if item.is_complemented {
-            valid.rhs -= g;
-            -g
-        } else {
-            g
-        };
+        item.put(g, &mut valid);
     }
-    let efficacy = mixed.efficacy(&valid);
-    if efficacy >= params::LEAST_EFFICACY
-        && best.as_ref().is_none_or(|(_, known)| efficacy > *known)
-    {
-        *best = Some((valid, efficacy));
-    }
+    keep_better(mixed, valid, best);
 }

@@ -14,6 +14,7 @@
 //! for 0-1 integer programs: computation", INFORMS J. Computing 10 (C1, C2,
 //! lifting order); E. Zemel 1989 (the dynamic program).
 
+use super::binaries::{self, Item, keep_better};
 use super::params;
 use super::row::{Mixed, Valid};
 use crate::work::Budget;
@@ -24,42 +25,12 @@ const LARGEST_VALUE: usize = 2_000;
 /// Relative to the side: weights that exceed it by less do not.
 const WEIGHT_EPSILON: f64 = 1e-9;
 
-/// A binary item of the knapsack.
-#[derive(Clone, Copy, Debug)]
-struct Item {
-    weight: f64,
-    value: f64,
-    /// Position among the row's integers.
-    at: usize,
-    is_complemented: bool,
-}
-
 /// `mixed` relaxed to a knapsack of binaries: items and side; none where a
 /// term has no bound to relax to.
 fn knapsack(mixed: &Mixed) -> Option<(Vec<Item>, f64)> {
-    let mut side = mixed.rhs;
-    let mut items = Vec::with_capacity(mixed.integers.len());
-    for (at, term) in mixed.integers.iter().enumerate() {
-        if term.is_binary() {
-            let negative = term.coefficient < 0.0;
-            if negative {
-                side -= term.coefficient;
-            }
-            items.push(Item {
-                weight: term.coefficient.abs(),
-                value: if negative {
-                    1.0 - term.value
-                } else {
-                    term.value
-                },
-                at,
-                is_complemented: negative,
-            });
-        } else if term.coefficient < 0.0 {
-            side -= term.coefficient * term.width;
-        }
-    }
-    for term in &mixed.continuous {
+    let (items, mut side) = binaries::items(mixed);
+    let integers = mixed.integers.iter().filter(|term| !term.is_binary());
+    for term in integers.chain(&mixed.continuous) {
         if term.coefficient < 0.0 {
             side -= term.coefficient * term.width;
         }
@@ -162,12 +133,7 @@ pub(crate) fn separate(mixed: &Mixed, budget: &mut Budget) -> Option<(Valid, f64
     let mut best: Option<(Valid, f64)> = None;
     for split in [true, false] {
         if let Some(valid) = lift(mixed, &items, &in_cover, side, epsilon, split, budget) {
-            let efficacy = mixed.efficacy(&valid);
-            if efficacy >= params::LEAST_EFFICACY
-                && best.as_ref().is_none_or(|(_, known)| efficacy > *known)
-            {
-                best = Some((valid, efficacy));
-            }
+            keep_better(mixed, valid, &mut best);
         }
     }
     best
@@ -252,13 +218,7 @@ fn lift(
         rhs: lifting.rhs as f64,
     };
     for (item, &g) in items.iter().zip(&coefficients) {
-        let g = g as f64;
-        valid.integers[item.at] = if item.is_complemented {
-            valid.rhs -= g;
-            -g
-        } else {
-            g
-        };
+        item.put(g as f64, &mut valid);
     }
     Some(valid)
 }

@@ -22,6 +22,7 @@
 //! `separation::ORDER`. It may read the frame alone, stops when
 //! `Pass::is_spent`, and has a test that no feasible point is cut off.
 
+mod binaries;
 pub(crate) mod clique;
 pub(crate) mod cmir;
 mod control;

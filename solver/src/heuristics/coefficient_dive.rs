@@ -16,24 +16,18 @@ pub(super) fn run(context: &mut Context<'_>, ticks: u64, budget: &mut Budget) ->
 fn choose(context: &Context<'_>, column: usize, value: f64) -> Choice {
     let locks = Locks::of(context.mip, column);
     let part = value - value.floor();
-    let (class, is_up) = match (locks.down, locks.up) {
-        (0, 0) => (1, part > 0.5),
-        (0, _) => (1, true),
-        (_, 0) => (1, false),
-        (down, up) => (0, up < down || (up == down && part > 0.5)),
-    };
+    let against = locks.against(part);
+    let safer = locks.up < locks.down || (locks.up == locks.down && part > 0.5);
+    let is_up = against.unwrap_or(safer);
     let distance = if is_up { 1.0 - part } else { part };
+    // None where a rounding breaks nothing.
     #[expect(clippy::cast_precision_loss, reason = "a rank")]
-    let locks = if class == 0 {
-        locks.down.min(locks.up) as f64
-    } else {
-        0.0
-    };
+    let fewest = locks.down.min(locks.up) as f64;
     Choice {
         column,
         value,
         is_up,
         // Locks first: a distance is below 1.
-        rank: (class, locks + distance),
+        rank: (u8::from(against.is_some()), fewest + distance),
     }
 }

@@ -16,18 +16,16 @@ pub(super) fn run(context: &mut Context<'_>, ticks: u64, budget: &mut Budget) ->
 }
 
 fn choose(context: &Context<'_>, column: usize, value: f64) -> Choice {
-    let locks = Locks::of(context.mip, column);
     let part = value - value.floor();
-    let (class, is_up) = match (locks.down, locks.up) {
-        (0, 0) => (1, part > 0.5),
-        (0, _) => (1, true),
-        (_, 0) => (1, false),
-        _ => (0, part > 0.5),
-    };
+    let against = Locks::of(context.mip, column).against(part);
+    let is_up = against.unwrap_or(part > 0.5);
     Choice {
         column,
         value,
         is_up,
-        rank: (class, if is_up { 1.0 - part } else { part }),
+        rank: (
+            u8::from(against.is_some()),
+            if is_up { 1.0 - part } else { part },
+        ),
     }
 }

@@ -30,6 +30,18 @@ impl Locks {
         }
         locks
     }
+
+    /// Whether a column that some rounding cannot break goes up by the other
+    /// one, to the nearest integer where neither can; none where both can.
+    /// Roundings that break nothing are left to the end of a dive.
+    pub(super) fn against(self, part: f64) -> Option<bool> {
+        match (self.down, self.up) {
+            (0, 0) => Some(part > 0.5),
+            (0, _) => Some(true),
+            (_, 0) => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// Integer columns whose value is not integral, with it.
