@@ -18,7 +18,8 @@
 //! ```
 //!
 //! A thread alone on its core, s = n - 2 f - m, is no column; cells whose
-//! cores have one thread have no f, m, M.
+//! cores have one thread have no f, m, M. Cells of cores with more than two
+//! threads have the columns of [`wide`] in place of f, m, M, F, S, X, P.
 //!
 //! ```text
 //! sum_h n[h,k] = r_k
@@ -78,20 +79,22 @@
 //! - Every column is an integer and the costs are divided by their greatest
 //!   common divisor, so a bound may be rounded up to the next integer.
 
+mod levels;
 mod points;
 mod rule_rows;
+pub(super) mod wide;
 
 use branchcut::Model;
 
 use super::cells::{self, Cell};
 use super::classes::{self, Claims, Class};
 use super::counts::State;
-use super::lower;
-use super::partition::least_excess;
 use super::problem::{L3, NUMA, Problem};
 use super::rows::{Draft, Terms};
 use super::rule_rows::Present;
 use super::symmetry::{self, Alike};
+use levels::{LevelPart, first_container_order, halves, load_order, nesting};
+use wide::Wide;
 
 /// The columns of a cell.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +109,25 @@ struct CellColumns {
     shared_cores: Option<usize>,
     /// F, S, X, P: class, state, column.
     kept: Vec<(usize, State, usize)>,
+    /// In place of f, m, M and these.
+    wide: Option<Wide>,
+}
+
+impl CellColumns {
+    /// Cores that `k` touches, `scale` times: n - f. In a wide cell at least
+    /// so many, or, where a rule counts them, exactly.
+    fn touched(&self, k: usize, scale: i64, is_exact: bool) -> Terms {
+        match &self.wide {
+            Some(wide) => wide.touched(k, scale, is_exact),
+            None => {
+                let whole = self.whole[k].map(|f| (f, -scale));
+                [(self.threads[k], scale)]
+                    .into_iter()
+                    .chain(whole)
+                    .collect()
+            }
+        }
+    }
 }
 
 /// A level's columns y, E and v.
@@ -148,8 +170,9 @@ pub(super) fn shares_once(problem: &Problem, k: usize) -> bool {
 }
 
 impl Aggregated {
-    /// Builds the model; none where the host has no cells (a core of more than
-    /// two threads).
+    /// Builds the model; none where the host has no cells (a core of threads
+    /// that differ) or rules of who may share a core that fall into too many
+    /// [companies](super::companies).
     pub(super) fn build(problem: &Problem) -> Option<Self> {
         let cells = cells::cells(problem)?;
         let claims = classes::claims(problem);
@@ -160,7 +183,14 @@ impl Aggregated {
                 _ => classes::classes(problem, cell, &claims),
             })
             .collect();
-        let core_sets = problem.rules.core_sets(problem.containers.len())?;
+        let containers = problem.containers.len();
+        let core_sets = problem.rules.core_sets(containers);
+        let core_sets = core_sets.unwrap_or_else(|| (0..containers).collect());
+        let wide = cells.iter().filter(|cell| cell.is_wide);
+        let companies = match wide.map(|cell| cell.width).max() {
+            Some(widest) => problem.rules.companies(containers, widest)?,
+            None => Vec::new(),
+        };
         // Rules may tell alike groups apart.
         let alike = if problem.rules.is_empty() {
             symmetry::alike(problem, &cells)
@@ -171,7 +201,16 @@ impl Aggregated {
         let of_cell: Vec<CellColumns> = cells
             .iter()
             .zip(&classes)
-            .map(|(cell, classes)| cell_part(problem, cell, classes, &core_sets, &mut draft))
+            .map(|(cell, classes)| {
+                let part = CellPart {
+                    problem,
+                    cell,
+                    classes,
+                    core_sets: &core_sets,
+                    companies: &companies,
+                };
+                part.build(&mut draft)
+            })
             .collect();
         for (k, container) in problem.containers.iter().enumerate() {
             let all = of_cell.iter().map(|cell| (cell.threads[k], 1)).collect();
@@ -216,51 +255,77 @@ impl Aggregated {
     }
 }
 
-/// Columns and rows of one cell.
-fn cell_part(
-    problem: &Problem,
-    cell: &Cell,
-    classes: &[Class],
-    core_sets: &[usize],
-    draft: &mut Draft,
-) -> CellColumns {
-    let weights = &problem.weights;
-    let cores = cell.cores.len();
-    let mut columns = CellColumns::default();
-    for (k, container) in problem.containers.iter().enumerate() {
-        let most = container.request.min(cell.threads());
-        let elsewhere = problem.threads.len() - cell.threads();
-        let least = container.request.saturating_sub(elsewhere);
-        let mut cost = cell.slow * container.rho;
-        if container.away[cell.group[NUMA]] {
-            cost += weights.away * container.rho;
+/// Builds the columns and rows of one cell.
+struct CellPart<'a> {
+    problem: &'a Problem,
+    cell: &'a Cell,
+    classes: &'a [Class],
+    core_sets: &'a [usize],
+    companies: &'a [Vec<usize>],
+}
+
+impl CellPart<'_> {
+    fn build(&self, draft: &mut Draft) -> CellColumns {
+        let Self { problem, cell, .. } = *self;
+        let weights = &problem.weights;
+        let mut columns = CellColumns::default();
+        for container in &problem.containers {
+            let most = container.request.min(cell.threads());
+            let elsewhere = problem.threads.len() - cell.threads();
+            let least = container.request.saturating_sub(elsewhere);
+            let mut cost = cell.slow * container.rho;
+            if container.away[cell.group[NUMA]] {
+                cost += weights.away * container.rho;
+            }
+            let n = draft.column('n', cost, least as i64, most as i64);
+            columns.threads.push(n);
         }
-        let n = draft.column('n', cost, least as i64, most as i64);
-        columns.threads.push(n);
-        let wide = cell.width == 2;
-        let whole = (wide && most >= 2).then(|| {
-            let cost = 2 * weights.smt_busy * container.rho;
-            draft.column('f', cost, 0, (most / 2) as i64)
-        });
-        columns.whole.push(whole);
-        let may_share = problem.containers.len() > 1 && !problem.rules.is_core_alone(k);
-        let shared = (wide && may_share).then(|| {
-            let cost = (weights.smt_busy + weights.smt_foreign) * container.rho;
-            let most = if shares_once(problem, k) {
-                1
-            } else {
-                most.min(cores)
+        columns.whole = vec![None; problem.containers.len()];
+        columns.shared = columns.whole.clone();
+        if cell.is_wide {
+            let source = wide::Source {
+                problem,
+                cell,
+                classes: self.classes,
+                companies: self.companies,
+                threads: &columns.threads,
             };
-            draft.column('m', cost, 0, most as i64)
-        });
-        columns.shared.push(shared);
+            columns.wide = Some(source.build(draft));
+            return columns;
+        }
+        if cell.width == 2 {
+            self.pairs(&mut columns, draft);
+        }
+        class_columns(problem, cell, self.classes, &mut columns, draft);
+        cell_rows(cell, self.classes, self.core_sets, &columns, draft);
+        columns
     }
-    if columns.shared.iter().any(Option::is_some) {
-        columns.shared_cores = Some(draft.column('M', 0, 0, cores as i64));
+
+    /// f, m and M of a cell of two threads a core.
+    fn pairs(&self, columns: &mut CellColumns, draft: &mut Draft) {
+        let (problem, cores) = (self.problem, self.cell.cores.len());
+        let weights = &problem.weights;
+        for (k, container) in problem.containers.iter().enumerate() {
+            let most = container.request.min(self.cell.threads());
+            columns.whole[k] = (most >= 2).then(|| {
+                let cost = 2 * weights.smt_busy * container.rho;
+                draft.column('f', cost, 0, (most / 2) as i64)
+            });
+            let may_share = problem.containers.len() > 1 && !problem.rules.is_core_alone(k);
+            columns.shared[k] = may_share.then(|| {
+                let cost = (weights.smt_busy + weights.smt_foreign) * container.rho;
+                let most = if shares_once(problem, k) {
+                    1
+                } else {
+                    most.min(cores)
+                };
+                draft.column('m', cost, 0, most as i64)
+            });
+        }
+        if columns.shared.iter().any(Option::is_some) {
+            columns.shared_cores = Some(draft.column('M', 0, 0, cores as i64));
+        }
     }
-    class_columns(problem, cell, classes, &mut columns, draft);
-    cell_rows(cell, classes, core_sets, &columns, draft);
-    columns
 }
 
 /// F, S, X and P of a cell, as far as they are of use.
@@ -396,252 +461,4 @@ fn cell_rows(
         }
     }
     draft.at_most(occupied, cores);
-}
-
-/// P_gk for each container.
-fn previous_in(problem: &Problem, level: usize, group: usize) -> Vec<i64> {
-    problem
-        .containers
-        .iter()
-        .map(|container| {
-            container
-                .previous()
-                .iter()
-                .filter(|&&thread| problem.threads[thread].group[level] == group)
-                .count() as i64
-        })
-        .collect()
-}
-
-/// Builds the columns and rows of a level.
-struct LevelPart<'a> {
-    problem: &'a Problem,
-    cells: &'a [Cell],
-    of_cell: &'a [CellColumns],
-    level: usize,
-}
-
-impl LevelPart<'_> {
-    fn build(&self, draft: &mut Draft) -> LevelColumns {
-        let level = &self.problem.levels[self.level];
-        let containers = self.problem.containers.len();
-        let mut columns = LevelColumns {
-            used: vec![vec![None; containers]; level.groups.len()],
-            excess: vec![None; level.groups.len()],
-            short: vec![vec![None; containers]; level.groups.len()],
-        };
-        if level.spread > 0 {
-            for k in 0..containers {
-                self.spread(k, &mut columns, draft);
-            }
-        }
-        if level.balance > 0 {
-            for (g, group) in level.groups.iter().enumerate() {
-                let loads = self.problem.containers.iter().map(|k| k.load);
-                let over = loads.sum::<i64>() - group.share;
-                if over > 0 {
-                    let excess = draft.column('E', level.balance, 0, over);
-                    columns.excess[g] = Some(excess);
-                    let mut terms = vec![(excess, -1)];
-                    for h in self.cells_of(g) {
-                        let loads = self.of_cell[h].threads.iter().zip(&self.problem.containers);
-                        terms.extend(loads.map(|(&n, container)| (n, container.rho)));
-                    }
-                    draft.at_most(terms, group.share);
-                }
-            }
-        }
-        if level.movement > 0 {
-            for g in 0..level.groups.len() {
-                self.movement(g, &mut columns, draft);
-            }
-        }
-        columns
-    }
-
-    fn cells_of(&self, group: usize) -> impl Iterator<Item = usize> + '_ {
-        (0..self.cells.len()).filter(move |&h| self.cells[h].group[self.level] == group)
-    }
-
-    fn spread(&self, k: usize, columns: &mut LevelColumns, draft: &mut Draft) {
-        let level = &self.problem.levels[self.level];
-        let container = &self.problem.containers[k];
-        let request = container.request;
-        // n stands for y: sum n = 1 and the charge is 0.
-        if request == 1 {
-            return;
-        }
-        let charge = level.spread * container.load;
-        draft.constant -= charge;
-        for (g, group) in level.groups.iter().enumerate() {
-            let used = draft.column('y', charge, 0, 1);
-            columns.used[g][k] = Some(used);
-            let cap = group.threads.len().min(request);
-            let mut threads = vec![(used, -(cap as i64))];
-            let mut cores = vec![(used, -((cap / 2) as i64))];
-            // Cores that k touches in g: wholly its own ones count once.
-            let room: usize = self.cells_of(g).map(|h| self.cells[h].cores.len()).sum();
-            let mut touched = vec![(used, -(room as i64))];
-            for h in self.cells_of(g) {
-                let cell = &self.of_cell[h];
-                threads.push((cell.threads[k], 1));
-                touched.push((cell.threads[k], 1));
-                touched.extend(cell.whole[k].map(|f| (f, -1)));
-                cores.extend(cell.whole[k].map(|f| (f, 1)));
-                if let Some(m) = cell.shared[k]
-                    && shares_once(self.problem, k)
-                {
-                    draft.at_most(vec![(m, 1), (used, -1)], 0);
-                }
-            }
-            draft.at_most(threads, 0);
-            if cap > room {
-                draft.at_most(touched, 0);
-            }
-            if cap % 2 == 1 && cores.len() > 1 {
-                draft.at_most(cores, 0);
-            }
-        }
-        let mut sizes: Vec<usize> = level.groups.iter().map(|g| g.threads.len()).collect();
-        sizes.sort_unstable_by(|a, b| b.cmp(a));
-        let fewest = lower::fewest(&sizes, request);
-        let all = columns.used.iter().flat_map(|by| by[k]).map(|y| (y, 1));
-        draft.at_least(all.collect(), fewest as i64);
-    }
-
-    fn movement(&self, group: usize, columns: &mut LevelColumns, draft: &mut Draft) {
-        let level = &self.problem.levels[self.level];
-        for (k, had) in previous_in(self.problem, self.level, group)
-            .into_iter()
-            .enumerate()
-        {
-            if had == 0 {
-                continue;
-            }
-            let threads: Vec<usize> = self
-                .cells_of(group)
-                .map(|h| self.of_cell[h].threads[k])
-                .collect();
-            let most = self.problem.containers[k]
-                .request
-                .min(level.groups[group].threads.len());
-            if had >= most as i64 {
-                // The container cannot have more there than before.
-                draft.constant += level.movement * had;
-                for n in threads {
-                    draft.charge(n, -level.movement);
-                }
-            } else {
-                let short = draft.column('v', level.movement, 0, had);
-                columns.short[group][k] = Some(short);
-                let mut terms = vec![(short, 1)];
-                terms.extend(threads.into_iter().map(|n| (n, 1)));
-                draft.at_least(terms, had);
-            }
-        }
-    }
-}
-
-/// Two groups: the load above the even shares that splitting nobody leaves
-/// (see [`super::partition`]).
-fn halves(problem: &Problem, of_level: &[LevelColumns; 2], draft: &mut Draft) {
-    let same = problem
-        .threads
-        .iter()
-        .all(|thread| thread.group[L3] == thread.group[NUMA]);
-    for balanced in [L3, NUMA] {
-        let spread = if same { NUMA } else { balanced };
-        let levels = [&problem.levels[balanced], &problem.levels[spread]];
-        if levels[0].balance == 0 || levels[1].spread == 0 {
-            continue;
-        }
-        let Some(least) = least_excess(problem, balanced).filter(|&least| least > 0) else {
-            continue;
-        };
-        // Without a y a container is one thread, which is never split.
-        let used: Vec<usize> = of_level[spread]
-            .used
-            .iter()
-            .flatten()
-            .flatten()
-            .copied()
-            .collect();
-        let containers = (used.len() / 2) as i64;
-        let mut terms: Terms = used.into_iter().map(|y| (y, least)).collect();
-        terms.extend(of_level[balanced].excess.iter().flatten().map(|&e| (e, 1)));
-        draft.at_least(terms, least + least * containers);
-    }
-}
-
-/// The load of each unit is at least that of the next.
-fn load_order(problem: &Problem, set: &Alike, of_cell: &[CellColumns], draft: &mut Draft) {
-    let load = |unit: &[usize], sign: i64| -> Terms {
-        unit.iter()
-            .flat_map(|&h| of_cell[h].threads.iter().zip(&problem.containers))
-            .map(|(&column, container)| (column, sign * container.rho))
-            .collect()
-    };
-    for pair in set.units.windows(2) {
-        let mut terms = load(&pair[0], 1);
-        terms.extend(load(&pair[1], -1));
-        draft.at_least(terms, 0);
-    }
-}
-
-/// A unit has k_j only if the one before has one of k_1 .. k_j.
-fn first_container_order(
-    problem: &Problem,
-    set: &Alike,
-    cells: &[Cell],
-    of_cell: &[CellColumns],
-    of_level: &[LevelColumns; 2],
-    draft: &mut Draft,
-) {
-    let order = symmetry::by_load(problem);
-    // y, or what stands for it.
-    let used = |unit: &[usize], k: usize, sign: i64| -> Terms {
-        let group = cells[unit[0]].group[set.level];
-        match of_level[set.level].used[group][k] {
-            Some(y) => vec![(y, sign)],
-            None => unit
-                .iter()
-                .map(|&h| (of_cell[h].threads[k], sign))
-                .collect(),
-        }
-    };
-    if let Some(&largest) = order.first()
-        && set.level == NUMA
-        && set.units.len() == problem.levels[NUMA].groups.len()
-    {
-        draft.at_least(used(&set.units[0], largest, 1), 1);
-    }
-    for pair in set.units.windows(2) {
-        let mut before = Terms::new();
-        for &k in &order {
-            before.extend(used(&pair[0], k, 1));
-            let mut terms = before.clone();
-            terms.extend(used(&pair[1], k, -1));
-            draft.at_least(terms, 0);
-        }
-    }
-}
-
-/// y_l3 <= y_numa where the L3 lies in one node.
-fn nesting(problem: &Problem, of_level: &[LevelColumns; 2], draft: &mut Draft) {
-    for (g, group) in problem.levels[L3].groups.iter().enumerate() {
-        let node_of = |thread: &usize| problem.threads[*thread].group[NUMA];
-        let Some(node) = group.threads.first().map(node_of) else {
-            continue;
-        };
-        if group.threads.iter().any(|thread| node_of(thread) != node) {
-            continue;
-        }
-        let inner = &of_level[L3].used[g];
-        let outer = &of_level[NUMA].used[node];
-        for (inner, outer) in inner.iter().zip(outer) {
-            if let (Some(inner), Some(outer)) = (inner, outer) {
-                draft.at_most(vec![(*inner, 1), (*outer, -1)], 0);
-            }
-        }
-    }
 }

@@ -40,21 +40,27 @@ pub(super) struct CellCounts {
     pub(super) shared: Vec<usize>,
     /// Which of these lie on cores of previous owners.
     pub(super) kept: Vec<Kept>,
+    /// In a wide cell, in place of all of that: who is on each core, an entry
+    /// a thread in use, in the order of the cell's cores.
+    pub(super) cores: Vec<Vec<usize>>,
 }
 
 impl CellCounts {
-    fn empty(containers: usize) -> Self {
+    /// Nobody there.
+    pub(super) fn empty(containers: usize) -> Self {
         Self {
             whole: vec![0; containers],
             lone: vec![0; containers],
             shared: vec![0; containers],
             kept: Vec::new(),
+            cores: Vec::new(),
         }
     }
 
     /// n: the container's threads in the cell.
     pub(super) fn threads(&self, k: usize) -> usize {
-        2 * self.whole[k] + self.lone[k] + self.shared[k]
+        let by_core = self.cores.iter().flatten().filter(|&&owner| owner == k);
+        2 * self.whole[k] + self.lone[k] + self.shared[k] + by_core.count()
     }
 
     /// M: cores shared by two containers.
@@ -95,6 +101,10 @@ pub(super) fn count(
                 .filter_map(|&thread| owners[thread].map(|k| k as usize))
                 .collect();
             now.sort_unstable();
+            if cell.is_wide {
+                of_cell.cores.push(now);
+                continue;
+            }
             let class = classes
                 .iter()
                 .position(|class| class.cores.binary_search(&core).is_ok());

@@ -615,12 +615,7 @@ fn treat(relaxation: &Relaxation<'_>, h: usize, threads: &[usize]) -> Option<(i6
 /// that two containers had to both where both share one.
 fn counts(relaxation: &Relaxation<'_>, h: usize, threads: &[usize], ways: &[Way]) -> CellCounts {
     let containers = relaxation.problem.containers.len();
-    let mut counts = CellCounts {
-        whole: vec![0; containers],
-        lone: vec![0; containers],
-        shared: vec![0; containers],
-        kept: Vec::new(),
-    };
+    let mut counts = CellCounts::empty(containers);
     for ((part, way), n) in relaxation.parts.iter().zip(ways).zip(threads) {
         let k = part.container;
         counts.whole[k] = way.whole;

@@ -41,10 +41,10 @@ pub enum ExchangeError {
     /// The instance cannot be placed at all.
     #[error(transparent)]
     Placement(#[from] PlacementError),
-    /// A core of more than two threads, or of threads that differ.
+    /// A core of threads that differ, or too many ways to share a core.
     #[error(
-        "the aggregated model needs cores of one or two like threads, and this host has others; \
-         use the naive model"
+        "the aggregated model needs cores of like threads, and on cores of more than two few sets \
+         of containers that may meet; use the naive model"
     )]
     NoCells,
     /// The thread-level model would be too large.
@@ -298,7 +298,8 @@ impl Exchange {
             reason: reason.to_owned(),
         };
         let counts = form.counts(point).ok_or(ExchangeError::Counts(
-            "a count is negative, or whole and shared cores (2 f + m) exceed the threads n",
+            "a count is negative, whole and shared cores (2 f + m) exceed the threads n, or the \
+             parts of a wide cell do not fit its cores",
         ))?;
         self.check_requests(|k| counts.iter().map(|cell| cell.threads(k)).sum())?;
         for (h, (cell, counts)) in form.cells.iter().zip(&counts).enumerate() {

@@ -202,13 +202,16 @@ struct Bound {
 }
 
 impl<'a> Relaxation<'a> {
-    /// None where the host has no cells, has rules, or has so many cells that
+    /// None where the host has no cells or wide ones, has rules, or has so many cells that
     /// the divisions are too many; or where previous sets overlap.
     pub(super) fn new(problem: &'a Problem) -> Option<Self> {
         if !problem.rules.is_empty() || problem.containers.is_empty() {
             return None;
         }
         let cells = cells(problem)?;
+        if cells.iter().any(|cell| cell.is_wide) {
+            return None;
+        }
         let claims = claims(problem);
         if claims.ignored > 0 {
             return None;

@@ -9,6 +9,7 @@ mod batch;
 mod cells;
 mod check;
 mod classes;
+mod companies;
 mod configuration;
 mod conflict;
 pub mod cost;

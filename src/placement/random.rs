@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::rules::{Constraint, RuleKind, RuleLevel};
+use super::testing::{apart, pin, rule, socket_cores, together};
 use super::types::{ContainerSpec, Instance, Kind, LevelWeights, MoveWeights, Weights};
 use crate::cpuset::{CpuId, CpuSet};
 use crate::placement::types::System;
@@ -335,4 +336,39 @@ pub(super) fn any_shape(random: &mut Random) -> (Instance, Vec<String>) {
         lending: crate::placement::Lending::default(),
     };
     (instance, shape)
+}
+
+/// A random rule, of each kind about as often.
+pub(super) fn random_rule(random: &mut Random) -> Constraint {
+    let who = ["c0", "c1", "c2", "c3", "*", "c?"][random.below(6)];
+    let level = [RuleLevel::Core, RuleLevel::L3, RuleLevel::Numa][random.below(3)];
+    let few = u32::try_from(random.below(2)).unwrap();
+    match random.below(7) {
+        0..=2 => {
+            let others = [None, Some("*"), Some("c0"), Some("c1"), Some("c2")][random.below(5)];
+            apart(who, others, level)
+        }
+        3 => together(
+            who,
+            if level == RuleLevel::Core {
+                RuleLevel::L3
+            } else {
+                level
+            },
+        ),
+        4 => socket_cores(who, 1 + few),
+        5 => pin(who, few),
+        _ => rule(RuleKind::WholeCores, who),
+    }
+}
+
+/// A random instance with one to three rules; its nodes are its sockets.
+pub(super) fn with_rules(random: &mut Random, shape: Shape) -> Instance {
+    let mut instance = instance(random, shape);
+    for cpu in &mut instance.topology.cpus {
+        cpu.socket = cpu.numa;
+    }
+    let count = [1, 1, 1, 2, 3][random.below(5)];
+    instance.constraints = (0..count).map(|_| random_rule(random)).collect();
+    instance
 }

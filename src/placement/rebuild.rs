@@ -39,6 +39,12 @@ pub(super) fn rebuild(
     }
     let mut owners = vec![None; problem.threads.len()];
     for ((cell, classes), counts) in cells.iter().zip(classes).zip(counts) {
+        if cell.is_wide {
+            for (&core, content) in cell.cores.iter().zip(&counts.cores) {
+                put_all(&problem.cores[core], content, &had, &mut owners)?;
+            }
+            continue;
+        }
         for (core, new) in place_cell(cell, classes, counts, core_sets)? {
             put(&problem.cores[core], new, &had, &mut owners)?;
         }
@@ -74,6 +80,32 @@ fn put(
         }
         _ => None,
     }
+}
+
+/// Gives the threads of a core to `content`, an entry a thread, each to a
+/// previous one where it can.
+fn put_all(
+    threads: &[usize],
+    content: &[usize],
+    had: &[Vec<u32>],
+    owners: &mut [Option<u32>],
+) -> Option<()> {
+    let mut left: Vec<u32> = content
+        .iter()
+        .map(|&k| u32::try_from(k))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let mut open = Vec::with_capacity(threads.len());
+    for &thread in threads {
+        match left.iter().position(|k| had[thread].contains(k)) {
+            Some(at) => owners[thread] = Some(left.remove(at)),
+            None => open.push(thread),
+        }
+    }
+    for k in left {
+        owners[open.pop()?] = Some(k);
+    }
+    Some(())
 }
 
 /// The index as an owner; none where it does not fit.
@@ -140,7 +172,7 @@ fn place_cell(
 }
 
 /// Cores that are not given away yet.
-struct Free {
+pub(super) struct Free {
     /// By class, largest core number first.
     of_class: Vec<Vec<usize>>,
     /// Those without previous owner.
@@ -148,7 +180,7 @@ struct Free {
 }
 
 impl Free {
-    fn new(cell: &Cell, classes: &[Class]) -> Self {
+    pub(super) fn new(cell: &Cell, classes: &[Class]) -> Self {
         let mut classed: Vec<usize> = classes.iter().flat_map(|c| c.cores.clone()).collect();
         classed.sort_unstable();
         let backwards = |cores: &[usize]| cores.iter().rev().copied().collect();
@@ -161,11 +193,11 @@ impl Free {
         }
     }
 
-    fn of_class(&mut self, class: usize) -> Option<usize> {
+    pub(super) fn of_class(&mut self, class: usize) -> Option<usize> {
         self.of_class.get_mut(class)?.pop()
     }
 
-    fn any(&mut self) -> Option<usize> {
+    pub(super) fn any(&mut self) -> Option<usize> {
         self.fresh
             .pop()
             .or_else(|| self.of_class.iter_mut().find_map(Vec::pop))

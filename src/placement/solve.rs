@@ -352,7 +352,7 @@ fn safe_bound(outcome: &Outcome, offset: f64, constant: i64, divisor: i64) -> Op
 /// one shared core of a cell at most. Two of them, (k,a) and (k,b), become
 /// (k,k) and (a,b), which costs no more.
 fn merge_shared(problem: &Problem, cells: &[Cell], owners: &mut [Option<u32>]) {
-    for cell in cells.iter().filter(|cell| cell.width == 2) {
+    for cell in cells.iter().filter(|c| c.width == 2 && !c.is_wide) {
         for (k, index) in (0u32..).take(problem.containers.len()).enumerate() {
             if !shares_once(problem, k) {
                 continue;

@@ -1,5 +1,6 @@
 //! Small hosts for tests.
 
+use super::rules::{Constraint, RuleKind, RuleLevel};
 use super::types::{ContainerSpec, Instance, Weights};
 use crate::cpuset::CpuId;
 use crate::placement::types::System;
@@ -42,5 +43,46 @@ pub(crate) fn flat_host(threads: u32, containers: Vec<ContainerSpec>) -> Instanc
         constraints: Vec::new(),
         system: System::default(),
         lending: crate::placement::Lending::default(),
+    }
+}
+
+pub(super) fn rule(kind: RuleKind, containers: &str) -> Constraint {
+    Constraint {
+        kind,
+        containers: containers.into(),
+        others: None,
+        level: None,
+        cores: None,
+        node: None,
+        priority: 0,
+    }
+}
+
+pub(super) fn apart(containers: &str, others: Option<&str>, level: RuleLevel) -> Constraint {
+    Constraint {
+        others: others.map(Into::into),
+        level: Some(level),
+        ..rule(RuleKind::AntiAffinity, containers)
+    }
+}
+
+pub(super) fn together(containers: &str, level: RuleLevel) -> Constraint {
+    Constraint {
+        level: Some(level),
+        ..rule(RuleKind::CoTenancy, containers)
+    }
+}
+
+pub(super) fn pin(containers: &str, node: u32) -> Constraint {
+    Constraint {
+        node: Some(node),
+        ..rule(RuleKind::NumaPin, containers)
+    }
+}
+
+pub(super) fn socket_cores(containers: &str, cores: u32) -> Constraint {
+    Constraint {
+        cores: Some(cores),
+        ..rule(RuleKind::MaxCoresPerSocket, containers)
     }
 }

@@ -4,7 +4,8 @@ use super::super::counts::{CellCounts, Kept, State};
 use super::super::problem::{LEVEL_NAMES, Problem};
 use super::super::rebuild::rebuild;
 use super::super::rule_rows::set_present;
-use super::{Aggregated, previous_in};
+use super::Aggregated;
+use super::levels::previous_in;
 
 impl Aggregated {
     /// The owners of each thread for `counts`; none where the counts contradict
@@ -20,7 +21,10 @@ impl Aggregated {
     /// The model's point for `counts`.
     pub(in super::super) fn point(&self, problem: &Problem, counts: &[CellCounts]) -> Vec<f64> {
         let mut point = vec![0.0; self.columns];
-        for (columns, counts) in self.of_cell.iter().zip(counts) {
+        for (h, (columns, counts)) in self.of_cell.iter().zip(counts).enumerate() {
+            if let Some(wide) = &columns.wide {
+                wide.set(&mut point, &self.cells[h], &self.classes[h], &counts.cores);
+            }
             for (k, &column) in columns.threads.iter().enumerate() {
                 point[column] = counts.threads(k) as f64;
                 if let Some(column) = columns.whole[k] {
@@ -90,7 +94,15 @@ impl Aggregated {
         let optional = |column: &Option<usize>| column.map_or(Some(0), whole_number);
         self.of_cell
             .iter()
-            .map(|columns| {
+            .zip(self.cells.iter().zip(&self.classes))
+            .map(|(columns, (cell, classes))| {
+                if let Some(wide) = &columns.wide {
+                    let threads = &columns.threads;
+                    return Some(CellCounts {
+                        cores: wide.content(&whole_number, cell, classes, threads)?,
+                        ..CellCounts::empty(threads.len())
+                    });
+                }
                 let whole: Vec<usize> =
                     columns.whole.iter().map(optional).collect::<Option<_>>()?;
                 let shared: Vec<usize> =
@@ -118,6 +130,7 @@ impl Aggregated {
                     lone,
                     shared,
                     kept,
+                    cores: Vec::new(),
                 })
             })
             .collect()
@@ -139,6 +152,9 @@ impl Aggregated {
                 put(columns.shared[k], format!("m_h{h}_k{k}"));
             }
             put(columns.shared_cores, format!("M_h{h}"));
+            for (column, name) in columns.wide.iter().flat_map(|wide| wide.names(h)) {
+                put(Some(column), name);
+            }
             for &(o, state, column) in &columns.kept {
                 let name = match state {
                     State::Whole(k) => format!("F_h{h}_o{o}_k{k}"),

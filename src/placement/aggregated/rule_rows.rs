@@ -6,6 +6,7 @@
 //!                   apart from each other count as one in the pairing of m
 //! cores a socket    sum_{h in socket} (n - f) <= most
 //! whole cores       sum of n - 2 f over cells with two threads a core <= 1
+//! wide cells        see [`super::wide`]
 //! ```
 
 use super::super::cells::Cell;
@@ -40,8 +41,7 @@ pub(super) fn rule_rows(
                 .zip(of_cell)
                 .filter(|(c, _)| c.socket == socket)
             {
-                touched.push((columns.threads[k], 1));
-                touched.extend(columns.whole[k].map(|f| (f, -1)));
+                touched.extend(columns.touched(k, 1, true));
             }
             if !touched.is_empty() {
                 draft.at_most(touched, most as i64);
@@ -50,7 +50,12 @@ pub(super) fn rule_rows(
     }
     for &k in &rules.whole {
         let mut lone = Terms::new();
-        for (_, columns) in cells.iter().zip(of_cell).filter(|(c, _)| c.width == 2) {
+        for (cell, columns) in cells.iter().zip(of_cell).filter(|(c, _)| c.width > 1) {
+            if let Some(wide) = &columns.wide {
+                lone.extend(wide.partly(k, columns.threads[k]));
+                continue;
+            }
+            debug_assert_eq!(cell.width, 2);
             lone.push((columns.threads[k], 1));
             lone.extend(columns.whole[k].map(|f| (f, -2)));
         }

@@ -111,24 +111,25 @@ fn what_breaks_a_rule_is_named() {
 
 #[test]
 fn models_that_cannot_be_are_refused() {
-    let wide = Instance {
+    let mut uneven = Instance {
         weights: Weights::default(),
-        topology: topology(1, 1, 2, 4),
+        topology: topology(1, 1, 2, 2),
         containers: vec![container("a", 2, 2.0)],
         constraints: Vec::new(),
         system: System::default(),
         lending: crate::placement::Lending::default(),
     };
     let new = |instance: &Instance, kind| Exchange::new(instance, &CpuSet::new(), kind);
-    let error = new(&wide, ModelKind::Aggregated).unwrap_err();
+    uneven.topology.cpus[0].perf = 700;
+    let error = new(&uneven, ModelKind::Aggregated).unwrap_err();
     assert_eq!(error, ExchangeError::NoCells);
-    assert!(new(&wide, ModelKind::Naive).is_ok());
+    assert!(new(&uneven, ModelKind::Naive).is_ok());
     let many = Instance {
         topology: topology(2, 8, 32, 2),
         containers: (0..800)
             .map(|k| container(&format!("c{k}"), 1, 1.0))
             .collect(),
-        ..wide
+        ..uneven
     };
     let error = new(&many, ModelKind::Naive).unwrap_err().to_string();
     assert!(error.contains("1024 threads and 800 containers"), "{error}");

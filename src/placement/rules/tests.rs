@@ -7,51 +7,10 @@ use crate::placement::cost::{cost, priced};
 use crate::placement::enumerate::enumerate;
 use crate::placement::exchange::{Exchange, ExchangeError, ModelKind};
 use crate::placement::place::{Placed, place};
-use crate::placement::random::{Random, Shape, assignment, instance};
+use crate::placement::random::{Random, Shape, assignment, random_rule, with_rules};
 use crate::placement::state::State;
-use crate::placement::testing::{container, topology};
+use crate::placement::testing::{apart, container, pin, rule, socket_cores, together, topology};
 use crate::placement::types::{ContainerSpec, SolveSettings, Status, System, Weights};
-
-fn rule(kind: RuleKind, containers: &str) -> Constraint {
-    Constraint {
-        kind,
-        containers: containers.into(),
-        others: None,
-        level: None,
-        cores: None,
-        node: None,
-        priority: 0,
-    }
-}
-
-fn apart(containers: &str, others: Option<&str>, level: RuleLevel) -> Constraint {
-    Constraint {
-        others: others.map(Into::into),
-        level: Some(level),
-        ..rule(RuleKind::AntiAffinity, containers)
-    }
-}
-
-fn together(containers: &str, level: RuleLevel) -> Constraint {
-    Constraint {
-        level: Some(level),
-        ..rule(RuleKind::CoTenancy, containers)
-    }
-}
-
-fn pin(containers: &str, node: u32) -> Constraint {
-    Constraint {
-        node: Some(node),
-        ..rule(RuleKind::NumaPin, containers)
-    }
-}
-
-fn socket_cores(containers: &str, cores: u32) -> Constraint {
-    Constraint {
-        cores: Some(cores),
-        ..rule(RuleKind::MaxCoresPerSocket, containers)
-    }
-}
 
 fn solve(instance: &Instance) -> Placed {
     let settings = SolveSettings {
@@ -276,40 +235,6 @@ fn absurd_rules_are_named() {
         assert_eq!((found, shown.as_str()), (key, value), "{rule:?}");
     }
     assert_eq!(apart("a", Some("*"), RuleLevel::Core).fault(), None);
-}
-
-/// A random rule, of each kind about as often.
-fn random_rule(random: &mut Random) -> Constraint {
-    let who = ["c0", "c1", "c2", "c3", "*", "c?"][random.below(6)];
-    let level = [RuleLevel::Core, RuleLevel::L3, RuleLevel::Numa][random.below(3)];
-    let few = u32::try_from(random.below(2)).unwrap();
-    match random.below(7) {
-        0..=2 => {
-            let others = [None, Some("*"), Some("c0"), Some("c1"), Some("c2")][random.below(5)];
-            apart(who, others, level)
-        }
-        3 => together(
-            who,
-            if level == RuleLevel::Core {
-                RuleLevel::L3
-            } else {
-                level
-            },
-        ),
-        4 => socket_cores(who, 1 + few),
-        5 => pin(who, few),
-        _ => rule(RuleKind::WholeCores, who),
-    }
-}
-
-fn with_rules(random: &mut Random, shape: Shape) -> Instance {
-    let mut instance = instance(random, shape);
-    for cpu in &mut instance.topology.cpus {
-        cpu.socket = cpu.numa;
-    }
-    let count = [1, 1, 1, 2, 3][random.below(5)];
-    instance.constraints = (0..count).map(|_| random_rule(random)).collect();
-    instance
 }
 
 const KINDS: [(RuleKind, Option<RuleLevel>); 8] = [

@@ -285,10 +285,14 @@ fn thread_level_optimum_is_the_least_cost_also_on_wide_cores() {
         let owners = model.owners(outcome.point.as_deref().unwrap()).unwrap();
         assert_eq!(cost(&problem, &owners).total(), least, "seed {seed}");
         let solved = solve(&problem, &start, &unlimited(), None, &StopFlag::default());
-        if Aggregated::build(&problem).is_none() {
+        let aggregated = Aggregated::build(&problem).expect("like threads");
+        if problem.cores.iter().any(|core| core.len() > 2) {
             wide += 1;
-            assert_eq!(solved.parts.total(), least, "seed {seed}");
-            assert_eq!(solved.lower_bound, least, "seed {seed}");
+            assert!(solved.lower_bound <= least, "seed {seed}");
+            if aggregated.claims.ignored == 0 {
+                assert_eq!(solved.parts.total(), least, "seed {seed}");
+                assert_eq!(solved.lower_bound, least, "seed {seed}");
+            }
         }
         assert!(lower_bound(&problem) <= least, "seed {seed}: trivial bound");
     }
