@@ -4,8 +4,9 @@
 //! each run. `cost`, `bound`, `gap` (proven) and `to best` (the gap to the best
 //! known cost, over at least 1 % of 200 sum p_k) are those of the answer; `ms`
 //! is CPU time of the process: in all, until the search began, until the MIP
-//! began. Budgets are wall-clock time, so at a budget `late` is how far beyond
-//! it the call returned. Every answer is priced by `evaluate.py` (needs
+//! began. Budgets are wall-clock time, with `--cpu` CPU time (on a busy machine
+//! a wall-clock budget is mostly other work's); `late` is how far beyond it the
+//! call returned. Every answer is priced by `evaluate.py` (needs
 //! python3); a disagreement, a bound above the best known cost or an answer
 //! above greedy or keep-and-fit ends the bench.
 //!
@@ -13,6 +14,8 @@
 //! cargo bench --bench placement                       all instances, to the proof (1 s at most) and at 1, 5, 10, 50 ms
 //! cargo bench --bench placement -- x64 t16            those whose names begin so
 //! cargo bench --bench placement -- --proof 5          the proof alone, 5 s at most
+//! cargo bench --bench placement -- --cpu              budgets of CPU time
+//! cargo bench --bench placement -- --work             from little work to much: whether the cost ever rises
 //! cargo bench --bench placement -- --late 28          28 runs of each at 1, 10 and 50 ms: how late they are
 //! cargo bench --bench placement -- --rounds 10000     many rounds on one host of 96 threads
 //! ```
@@ -33,6 +36,8 @@ use cpufence::placement::{
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/placement");
 const BUDGETS_MS: [u64; 4] = [1, 5, 10, 50];
 const LATE_BUDGETS_MS: [u64; 3] = [1, 10, 50];
+/// The most work of a run with `--work`, as a power of 2.
+const WORK_POWERS: u32 = 17;
 /// Largest budget of a run to the proof.
 const PROOF_S: usize = 1;
 
@@ -158,23 +163,48 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn table(subjects: &[Subject], budget: Duration, is_proof: bool) {
+/// The instances' families: names up to the first `-`.
+fn family(name: &str) -> &str {
+    name.split('-').next().unwrap_or(name)
+}
+
+/// What is to be measured of each instance.
+#[derive(Clone, Copy)]
+struct Question {
+    budget: Duration,
+    by_cpu: bool,
+    is_proof: bool,
+}
+
+fn table(subjects: &[Subject], question: Question) {
+    let Question {
+        budget,
+        by_cpu,
+        is_proof,
+    } = question;
     println!(
         "\n{}, ms: CPU",
         match is_proof {
             true => "to the proof".to_owned(),
-            false => format!("budget {} ms", budget.as_millis()),
+            false => format!(
+                "budget {} ms of {}",
+                budget.as_millis(),
+                if by_cpu { "CPU time" } else { "time" }
+            ),
         }
     );
     println!(
         "| instance | status | cost | best known | bound | gap, % | to best, % | ms | build | search | MIP | late, ms | work |"
     );
     println!("|-|-|-|-|-|-|-|-|-|-|-|-|-|");
+    let mut families: BTreeMap<&str, Family> = BTreeMap::new();
     for subject in subjects {
-        let run = run(&subject.instance, budget, is_proof);
+        let run = run(&subject.instance, budget, by_cpu);
         check(subject, &run.placed);
         let answer = &run.placed.answer;
         let status = serde_json::to_value(answer.status).expect("JSON");
+        let to_best = 100.0 * to_best(subject, answer.cost());
+        let late = if by_cpu { run.cpu } else { run.wall }.saturating_sub(budget);
         println!(
             "| {} | {} | {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {} |",
             subject.name,
@@ -183,49 +213,115 @@ fn table(subjects: &[Subject], budget: Duration, is_proof: bool) {
             subject.best_known,
             answer.lower_bound,
             100.0 * answer.gap(),
-            100.0 * to_best(subject, answer.cost()),
+            to_best,
             ms(run.cpu),
             ms(run.build),
             ms(run.search.saturating_sub(run.build)),
             ms(run.cpu.saturating_sub(run.search)),
-            ms(run.wall.saturating_sub(budget)),
+            ms(late),
             answer.work,
+        );
+        let family = families.entry(family(&subject.name)).or_default();
+        family.proved += usize::from(answer.status == Status::Optimal);
+        family.to_best.push(to_best);
+        family.gap.push(100.0 * answer.gap());
+        family.ms.push(ms(run.cpu));
+    }
+    println!("\n| hosts | proved | gap, % | to best, % | ms |\n|-|-|-|-|-|");
+    for (name, family) in families {
+        println!(
+            "| {name} | {} of {} | {} | {} | {} |",
+            family.proved,
+            family.ms.len(),
+            middle_and_worst(family.gap),
+            middle_and_worst(family.to_best),
+            middle_and_worst(family.ms),
         );
     }
 }
 
-/// How late `runs` runs of each instance return.
+/// A family's results.
+#[derive(Default)]
+struct Family {
+    proved: usize,
+    gap: Vec<f64>,
+    to_best: Vec<f64>,
+    ms: Vec<f64>,
+}
+
+/// "median, worst"
+fn middle_and_worst(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    let median = f64::midpoint(values[(n - 1) / 2], values[n / 2]);
+    format!("{median:.2}, {:.2}", values[n - 1])
+}
+
+/// Ends the bench where more work gives a higher cost.
+fn works(subjects: &[Subject]) {
+    let mut runs = 0;
+    for subject in subjects {
+        let mut last = i64::MAX;
+        for power in 0..=WORK_POWERS {
+            let settings = SolveSettings {
+                budget: None,
+                work_limit: Some(1 << power),
+                ..SolveSettings::default()
+            };
+            let placed = place(&subject.instance, &CpuSet::new(), &settings, &|| {
+                Duration::ZERO
+            })
+            .expect("a plan");
+            let cost = placed.answer.cost();
+            assert!(
+                cost <= last,
+                "{}: {cost} after {last} with 2^{power} work",
+                subject.name
+            );
+            check(subject, &placed);
+            last = cost;
+            runs += 1;
+        }
+    }
+    println!("{runs} runs, no cost rises with the work");
+}
+
+/// How late `runs` runs of each instance return, by the clock on the wall and
+/// in CPU time of the process.
 fn late(subjects: &[Subject], runs: usize) {
     println!(
-        "| budget, ms | runs | median, ms | 99 % | 99.9 % | worst | above 1 ms or 2 % | who |"
+        "| budget, ms | runs | clock | median, ms | 99 % | 99.9 % | worst | above 1 ms or 2 % | who |"
     );
-    println!("|-|-|-|-|-|-|-|-|");
+    println!("|-|-|-|-|-|-|-|-|-|");
     for budget in LATE_BUDGETS_MS.map(Duration::from_millis) {
-        let mut late = Vec::new();
+        let (mut wall, mut cpu) = (Vec::new(), Vec::new());
         for _ in 0..runs {
             for subject in subjects {
                 let run = run(&subject.instance, budget, false);
-                late.push((run.wall.saturating_sub(budget), &subject.name));
+                wall.push((run.wall.saturating_sub(budget), subject.name.as_str()));
+                cpu.push((run.cpu.saturating_sub(budget), subject.name.as_str()));
             }
         }
-        late.sort();
-        let at = |permille: usize| ms(late[(late.len() - 1) * permille / 1000].0);
-        let allowed = Duration::from_millis(1).max(budget / 50);
-        let above: Vec<_> = late.iter().filter(|l| l.0 > allowed).collect();
-        let mut who: Vec<&str> = above.iter().map(|l| l.1.as_str()).collect();
-        who.sort_unstable();
-        who.dedup();
-        println!(
-            "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {} |",
-            budget.as_millis(),
-            late.len(),
-            at(500),
-            at(990),
-            at(999),
-            at(1000),
-            above.len(),
-            who.join(" ")
-        );
+        for (clock, mut late) in [("wall", wall), ("CPU", cpu)] {
+            late.sort();
+            let at = |permille: usize| ms(late[(late.len() - 1) * permille / 1000].0);
+            let allowed = Duration::from_millis(1).max(budget / 50);
+            let above: Vec<_> = late.iter().filter(|l| l.0 > allowed).collect();
+            let mut who: Vec<&str> = above.iter().map(|l| l.1).collect();
+            who.sort_unstable();
+            who.dedup();
+            println!(
+                "| {} | {} | {clock} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {} |",
+                budget.as_millis(),
+                late.len(),
+                at(500),
+                at(990),
+                at(999),
+                at(1000),
+                above.len(),
+                who.join(" ")
+            );
+        }
     }
 }
 
@@ -303,12 +399,15 @@ fn rounds(subjects: &[Subject], rounds: u64) {
 fn main() {
     let mut names = Vec::new();
     let (mut runs, mut events, mut proof) = (0, 0, None);
+    let (mut by_cpu, mut by_work) = (false, false);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number");
         match arg.as_str() {
             "--bench" => {}
             "--proof" => proof = Some(number()),
+            "--cpu" => by_cpu = true,
+            "--work" => by_work = true,
             "--late" => runs = number(),
             "--rounds" => events = number(),
             _ => names.push(arg),
@@ -322,12 +421,28 @@ fn main() {
         late(&subjects, runs);
     } else if events > 0 {
         rounds(&subjects, u64::try_from(events).expect("a count"));
+    } else if by_work {
+        works(&subjects);
     } else {
         let seconds = u64::try_from(proof.unwrap_or(PROOF_S)).expect("seconds");
-        table(&subjects, Duration::from_secs(seconds), true);
+        table(
+            &subjects,
+            Question {
+                budget: Duration::from_secs(seconds),
+                by_cpu: true,
+                is_proof: true,
+            },
+        );
         for budget in BUDGETS_MS.map(Duration::from_millis) {
             if proof.is_none() {
-                table(&subjects, budget, false);
+                table(
+                    &subjects,
+                    Question {
+                        budget,
+                        by_cpu,
+                        is_proof: false,
+                    },
+                );
             }
         }
     }

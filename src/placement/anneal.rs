@@ -20,7 +20,7 @@
 //! so more work never gives a worse answer.
 
 use super::problem::Problem;
-use super::state::State;
+use super::state::{Changes, State};
 use crate::splitmix::SplitMix64;
 
 /// Proposals of the first round for each thread; later rounds double it.
@@ -94,8 +94,16 @@ pub(super) fn anneal(
     }
 }
 
+/// The threads of two cores, place by place.
+fn threads_of(problem: &Problem, a: usize, b: usize) -> impl Iterator<Item = (usize, usize)> {
+    let other = problem.cores[b].iter().copied();
+    problem.cores[a].iter().copied().zip(other)
+}
+
 struct Search<'a> {
     state: State<'a>,
+    /// Whether all cores are equal in width.
+    is_even: bool,
     /// Containers with a previous set.
     veterans: Vec<u32>,
     best: Vec<Option<u32>>,
@@ -103,7 +111,9 @@ struct Search<'a> {
     random: Random,
     hot: i64,
     work: u64,
-    undo: Vec<(usize, usize)>,
+    /// The proposal: pairs of threads that exchange their owners, in turn.
+    pairs: Vec<(usize, usize)>,
+    changes: Changes,
     /// For each level and group, the cores with a thread in it.
     cores_of: [Vec<Vec<usize>>; 2],
     /// Room for a block's cores.
@@ -120,6 +130,10 @@ impl<'a> Search<'a> {
         let rho = problem.containers.iter().map(|k| k.rho).sum::<i64>() / containers;
         let hot = rho * (weights.smt_busy + weights.smt_foreign).max(1);
         Self {
+            is_even: problem
+                .cores
+                .windows(2)
+                .all(|pair| pair[0].len() == pair[1].len()),
             veterans: (0u32..)
                 .zip(&problem.containers)
                 .filter(|(_, k)| !k.previous().is_empty())
@@ -130,7 +144,8 @@ impl<'a> Search<'a> {
             random: Random(SplitMix64(seed)),
             hot,
             work: 0,
-            undo: Vec::new(),
+            pairs: Vec::new(),
+            changes: Changes::new(problem),
             cores_of: [0, 1].map(|level| {
                 let mut cores = vec![Vec::new(); problem.levels[level].groups.len()];
                 for (index, core) in problem.cores.iter().enumerate() {
@@ -178,49 +193,72 @@ impl<'a> Search<'a> {
     }
 
     fn propose(&mut self, temperature: i64) {
-        let before = self.state.cost();
-        self.undo.clear();
+        let mut pairs = std::mem::take(&mut self.pairs);
+        pairs.clear();
         match self.random.below(16) {
-            0 | 1 => self.swap_cores(),
-            2..=5 => self.swap_blocks(),
-            6..=8 if !self.veterans.is_empty() => self.go_back(),
-            _ => self.swap_threads(),
+            0 | 1 => self.swap_cores(&mut pairs),
+            2..=5 => self.swap_blocks(&mut pairs),
+            6..=8 if !self.veterans.is_empty() => self.go_back(&mut pairs),
+            _ => self.swap_threads(&mut pairs),
         }
-        let rise = self.state.cost() - before;
-        if rise > 0 && rise > self.random.exponential(temperature) {
-            for (a, b) in std::mem::take(&mut self.undo).into_iter().rev() {
-                self.state.swap(a, b);
+        let priced = match pairs[..] {
+            [] => Some(0),
+            [(a, b)] => self.state.swap_rise(a, b),
+            _ if self.is_even => self.state.exchange_rise(&pairs, &mut self.changes),
+            _ => None,
+        };
+        match priced {
+            Some(rise) => {
+                if self.accepts(rise, temperature) {
+                    self.swap(&pairs);
+                    self.note();
+                }
             }
-        } else if self.state.cost() < self.best_cost {
+            None => {
+                let before = self.state.cost();
+                self.swap(&pairs);
+                if self.accepts(self.state.cost() - before, temperature) {
+                    self.note();
+                } else {
+                    pairs.reverse();
+                    self.swap(&pairs);
+                }
+            }
+        }
+        self.pairs = pairs;
+    }
+
+    fn accepts(&mut self, rise: i64, temperature: i64) -> bool {
+        rise <= 0 || rise <= self.random.exponential(temperature)
+    }
+
+    fn swap(&mut self, pairs: &[(usize, usize)]) {
+        for &(a, b) in pairs {
+            self.state.swap(a, b);
+        }
+    }
+
+    fn note(&mut self) {
+        if self.state.cost() < self.best_cost {
             self.best_cost = self.state.cost();
             self.best.copy_from_slice(self.state.owners());
         }
     }
 
-    fn swap(&mut self, a: usize, b: usize) {
-        if self.state.owner(a) != self.state.owner(b) {
-            self.state.swap(a, b);
-            self.undo.push((a, b));
-        }
-    }
-
-    fn swap_threads(&mut self) {
+    fn swap_threads(&mut self, pairs: &mut Vec<(usize, usize)>) {
         let threads = self.state.problem.threads.len();
-        let (a, b) = (self.random.below(threads), self.random.below(threads));
-        self.swap(a, b);
+        pairs.push((self.random.below(threads), self.random.below(threads)));
     }
 
-    fn swap_cores(&mut self) {
+    fn swap_cores(&mut self, pairs: &mut Vec<(usize, usize)>) {
         let problem: &'a Problem = self.state.problem;
         let cores = problem.cores.len();
         let (a, b) = (self.random.below(cores), self.random.below(cores));
-        for (&x, &y) in problem.cores[a].iter().zip(&problem.cores[b]) {
-            self.swap(x, y);
-        }
+        pairs.extend(threads_of(problem, a, b));
     }
 
     /// A container takes back a thread of its previous set for one that is not.
-    fn go_back(&mut self) {
+    fn go_back(&mut self, pairs: &mut Vec<(usize, usize)>) {
         let problem: &'a Problem = self.state.problem;
         let k = self.veterans[self.random.below(self.veterans.len())];
         let previous = problem.containers[k as usize].previous();
@@ -234,16 +272,14 @@ impl<'a> Search<'a> {
         let other = (from..threads)
             .chain(0..from)
             .find(|&t| self.state.owner(t) == Some(k) && self.state.was(t) != Some(k));
-        if let Some(other) = other {
-            self.swap(thread, other);
-        }
+        pairs.extend(other.map(|other| (thread, other)));
     }
 
     /// The cores of a container in one group change places with as many cores
     /// of another group: first those of whoever owns a random thread there,
     /// then idle ones, then others. Whole cores, so that what shares a core
     /// keeps sharing it.
-    fn swap_blocks(&mut self) {
+    fn swap_blocks(&mut self, pairs: &mut Vec<(usize, usize)>) {
         let problem: &'a Problem = self.state.problem;
         let level = self.random.below(2);
         let groups = &problem.levels[level].groups;
@@ -284,9 +320,7 @@ impl<'a> Search<'a> {
         }));
         targets.sort_unstable();
         for (&x, &(_, y)) in sources.iter().zip(&targets) {
-            for (&s, &t) in problem.cores[x].iter().zip(&problem.cores[y]) {
-                self.swap(s, t);
-            }
+            pairs.extend(threads_of(problem, x, y));
         }
         self.sources = sources;
         self.targets = targets;

@@ -10,7 +10,11 @@
 //! one after the other: first those where the container is already, then those
 //! with most room. Inside a cell, [`Style`] says which core comes next.
 //!
-//! One container costs O(threads + cores x request).
+//! A region is priced before anything in it is given away. One container costs
+//! O(threads + regions x (cores + request log cores)).
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::problem::{L3, NUMA, Problem};
 use super::state::State;
@@ -102,7 +106,7 @@ fn divided(problem: &Problem) -> Vec<Style> {
     let requested: usize = problem.containers.iter().map(|k| k.request).sum();
     let mut alone = (2 * problem.cores.len()).saturating_sub(requested);
     let mut order: Vec<usize> = (0..problem.containers.len()).collect();
-    order.sort_by_key(|&k| (std::cmp::Reverse(problem.containers[k].rho), k));
+    order.sort_by_key(|&k| (Reverse(problem.containers[k].rho), k));
     let mut styles = vec![Style::Packed; order.len()];
     for k in order {
         if let Some(left) = alone.checked_sub(problem.containers[k].request) {
@@ -122,7 +126,7 @@ fn fit_all(state: &mut State<'_>, regions: &Regions, styles: &[Style]) {
     let mut order: Vec<(u32, usize)> = (0u32..).zip(lacking).filter(|l| l.1 > 0).collect();
     order.sort_by_key(|&(k, lacking)| {
         let load = problem.containers[k as usize].load;
-        (std::cmp::Reverse((lacking, load)), k)
+        (Reverse((lacking, load)), k)
     });
     for (k, lacking) in order {
         fit(state, regions, k, lacking, styles[k as usize]);
@@ -154,92 +158,100 @@ pub(super) fn fit(
     let kind = (0..whole)
         .find(|&kind| regions.kinds[kind].iter().any(|r| room(r) >= need))
         .unwrap_or(whole);
-    let before = state.cost();
-    let mut best: Option<(i64, usize, Vec<usize>)> = None;
+    let mut best: Option<((i64, usize), Vec<usize>)> = None;
     for region in &regions.kinds[kind] {
         if kind < whole && room(region) < need {
             continue;
         }
         let mut cells = region.clone();
-        cells.sort_by_key(|&c| (!owned[c], std::cmp::Reverse(free[c]), c));
-        let given = fill(state, regions, &cells, k, need, style);
-        let key = (state.cost() - before, room(region));
-        for &thread in &given {
-            state.set(thread, None);
+        cells.sort_by_key(|&c| (!owned[c], Reverse(free[c]), c));
+        let mut given = Given {
+            threads: Vec::with_capacity(need),
+            added: 0,
+        };
+        for &cell in &cells {
+            take(state, &regions.cells[cell], k, need, style, &mut given);
         }
-        if best.as_ref().is_none_or(|b| key < (b.0, b.1)) {
-            best = Some((key.0, key.1, given));
+        let Given { threads, added } = given;
+        let key = (state.give_rise(&threads, k, added), room(region));
+        if best.as_ref().is_none_or(|b| key < b.0) {
+            best = Some((key, threads));
         }
     }
-    let given = best.map(|b| b.2).unwrap_or_default();
+    let given = best.map(|b| b.1).unwrap_or_default();
     for &thread in &given {
         state.set(thread, Some(k));
     }
     given
 }
 
-/// Gives `k` free threads of `cells`, in their order.
-fn fill(
-    state: &mut State<'_>,
-    regions: &Regions,
-    cells: &[usize],
+/// Threads that a container would get, not given yet.
+struct Given {
+    threads: Vec<usize>,
+    /// What they cost on their cores, micro-CPU.
+    added: i64,
+}
+
+/// Adds free threads of a cell until there are `need`.
+fn take(
+    state: &State<'_>,
+    cores: &[Vec<usize>],
     k: u32,
     need: usize,
     style: Style,
-) -> Vec<usize> {
-    let mut given = Vec::with_capacity(need);
-    for &cell in cells {
-        let cores = &regions.cells[cell];
-        let mut offers: Vec<Option<Offer>> = cores
-            .iter()
-            .map(|core| offer(state, core, k, need - given.len(), style))
-            .collect();
-        while given.len() < need {
-            let left = need - given.len();
-            if style == Style::Packed {
-                // An offer of more threads than are still needed is stale.
-                for (core, slot) in cores.iter().zip(&mut offers) {
-                    if slot.as_ref().is_some_and(|o| o.take > left) {
-                        *slot = offer(state, core, k, left, style);
-                    }
-                }
-            }
-            let best = offers
-                .iter()
-                .enumerate()
-                .filter_map(|(core, o)| o.as_ref().map(|o| (o.rank(), core)))
-                .min();
-            let Some((_, index)) = best else { break };
-            let take = offers[index].as_ref().map_or(0, |o| o.take);
-            let before = given.len();
-            given.extend(free_threads(state, &cores[index], k).take(take));
-            for &thread in &given[before..] {
-                state.set(thread, Some(k));
-            }
-            offers[index] = offer(state, &cores[index], k, need - given.len(), style);
-        }
+    given: &mut Given,
+) {
+    let mut left = need - given.threads.len();
+    if left == 0 {
+        return;
     }
-    given
+    let mut most = match style {
+        Style::Spread => 1,
+        Style::Packed => cores.iter().map(Vec::len).max().unwrap_or(1),
+    };
+    let mut taken = vec![0; cores.len()];
+    let all = |taken: &[usize], most: usize| -> BinaryHeap<Reverse<Offer>> {
+        let offers = taken.iter().enumerate();
+        offers
+            .filter_map(|(core, &taken)| offer(state, cores, core, k, taken, most))
+            .map(Reverse)
+            .collect()
+    };
+    most = most.min(left);
+    let mut offers = all(&taken, most);
+    while left > 0 {
+        if left < most {
+            // Offers of more threads than are still needed are stale.
+            most = left;
+            offers = all(&taken, most);
+        }
+        let Some(Reverse(best)) = offers.pop() else {
+            break;
+        };
+        let core = best.core;
+        let free = free_threads(state, &cores[core], k);
+        given.threads.extend(free.skip(taken[core]).take(best.take));
+        given.added += best.added;
+        taken[core] += best.take;
+        left -= best.take;
+        offers.extend(offer(state, cores, core, k, taken[core], most).map(Reverse));
+    }
 }
 
-/// What a core would cost.
+/// What a core would cost: least added cost for each thread first, then most
+/// threads, then the smallest core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Offer {
+    /// Added cost for each thread, scaled so that the division by a core's
+    /// width stays exact enough to order by.
+    each: i64,
+    fewer: Reverse<usize>,
+    /// Index into the cell's cores.
+    core: usize,
     /// Threads it gives.
     take: usize,
     /// Added cost of all of them, micro-CPU.
     added: i64,
-}
-
-impl Offer {
-    /// Least added cost for each thread first, then most threads. Scaled so
-    /// that the division by a core's width stays exact enough to order by.
-    fn rank(&self) -> (i64, std::cmp::Reverse<usize>) {
-        let take = i64::try_from(self.take).unwrap_or(1).max(1);
-        (
-            self.added.saturating_mul(64) / take,
-            std::cmp::Reverse(self.take),
-        )
-    }
 }
 
 /// Free threads, those that `k` had before first; `core` is ascending.
@@ -255,24 +267,33 @@ fn free_threads<'s>(
     free(true).chain(free(false))
 }
 
-fn offer(state: &State<'_>, core: &[usize], k: u32, need: usize, style: Style) -> Option<Offer> {
-    let most = if style == Style::Packed {
-        need
-    } else {
-        need.min(1)
-    };
-    let take = free_threads(state, core, k).take(most).count();
+/// What `core` offers after `taken` of its free threads: at most `most`.
+fn offer(
+    state: &State<'_>,
+    cores: &[Vec<usize>],
+    core: usize,
+    k: u32,
+    taken: usize,
+    most: usize,
+) -> Option<Offer> {
+    let threads = &cores[core];
+    let (mut take, mut added) = (0, 0);
+    // All threads of a cell are in the same groups, so only what the core
+    // itself costs can tell them apart.
+    for thread in free_threads(state, threads, k).skip(taken).take(most) {
+        added += state.thread_cost(thread, k);
+        take += 1;
+    }
     if take == 0 {
         return None;
     }
-    // All threads of a cell are in the same groups, so only what the core
-    // itself costs can tell them apart.
-    let index = state.problem.threads[core[0]].core;
-    let before = state.smt(index);
-    let mut added: i64 = free_threads(state, core, k)
-        .take(take)
-        .map(|thread| state.thread_cost(thread, k))
-        .sum();
-    added += state.smt_with(index, k, take) - before;
-    Some(Offer { take, added })
+    let index = state.problem.threads[threads[0]].core;
+    added += state.smt_with(index, k, taken + take) - state.smt_with(index, k, taken);
+    Some(Offer {
+        each: added.saturating_mul(64) / i64::try_from(take).unwrap_or(1),
+        fewer: Reverse(take),
+        core,
+        take,
+        added,
+    })
 }

@@ -15,13 +15,18 @@ mod conflict;
 pub mod cost;
 mod counts;
 mod division;
+mod divisions;
 #[doc(hidden)]
 pub mod enumerate;
 mod exchange;
 mod explain;
 mod greedy;
+mod guard;
 mod keep;
 mod lagrange;
+#[cfg(test)]
+mod laws;
+mod leaf;
 mod lend;
 mod lower;
 mod naive;

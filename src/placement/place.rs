@@ -30,6 +30,7 @@ use super::conflict::{Room, Settled, settle};
 use super::cost::{cost, priced};
 use super::division::divide;
 use super::greedy::{Regions, greedy};
+use super::guard::{Found, guard};
 use super::keep::keep_and_fit;
 use super::lagrange::Relaxation;
 use super::lend::lend;
@@ -43,15 +44,13 @@ use super::state::State;
 use super::types::{Answer, Instance, Kind, Placement, SolveSettings, Status};
 use crate::cpuset::CpuSet;
 
-/// Relative gap up to which an answer counts as proved.
-const PROVED_GAP: f64 = 1e-6;
 /// The annealing makes threads^3 / this many proposals: 2 ms on 64 threads,
 /// where the MIP proves within milliseconds; 0.6 s on 384, where it hardly
 /// ever does.
 const PROPOSALS: u64 = 32;
 /// Before the search over patterns, the annealing makes this many proposals a
-/// thread.
-const FIRST_PROPOSALS: u64 = 64;
+/// thread: 15 to 100 ms, in which it gains more than the patterns would.
+const FIRST_PROPOSALS: u64 = 1000;
 /// Before the search over divisions, it makes threads^2 / this many.
 const BEFORE_DIVISION: u64 = 8;
 /// Kept back from the budget for what follows the search, as a part of it.
@@ -290,21 +289,21 @@ fn least_pool(instance: &Instance) -> u32 {
 }
 
 /// What the search found, before any guardrail.
-struct Search {
-    owners: Vec<Option<u32>>,
-    cost: i64,
-    lower_bound: i64,
-    keep: Vec<Option<u32>>,
-    keep_cost: i64,
-    greedy_cost: i64,
-    work: u64,
-    build: Duration,
+pub(super) struct Search {
+    pub(super) owners: Vec<Option<u32>>,
+    pub(super) cost: i64,
+    pub(super) lower_bound: i64,
+    pub(super) keep: Vec<Option<u32>>,
+    pub(super) keep_cost: i64,
+    pub(super) greedy_cost: i64,
+    pub(super) work: u64,
+    pub(super) build: Duration,
     /// Time until the MIP began, or the search ended without it.
-    searched: Duration,
+    pub(super) searched: Duration,
     /// What kept it from a proof, in words.
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
     /// Whether the local search made all its proposals.
-    is_whole: bool,
+    pub(super) is_whole: bool,
 }
 
 /// The rules that a placement can keep, and the search under them.
@@ -513,118 +512,6 @@ fn prove(problem: &Problem, settings: &SolveSettings, limits: &Limits<'_>, searc
     if let End::Stopped(reason) = solved.end {
         search.trouble = Some(format!("the MIP solver stopped: {reason}"));
     }
-}
-
-/// What is to be done, after the guardrails.
-struct Found {
-    status: Status,
-    reasons: Vec<String>,
-    lower_bound: i64,
-    owners: Vec<Option<u32>>,
-}
-
-fn guard(problem: &Problem, settings: &SolveSettings, search: &Search) -> Found {
-    let gap = relative_gap(search.cost, search.lower_bound);
-    let yardstick = search.greedy_cost.min(search.keep_cost);
-    let mut reasons = Vec::new();
-    let mut status =
-        if gap <= settings.gap_stop.min(PROVED_GAP) || search.cost == search.lower_bound {
-            Status::Optimal
-        } else if gap <= settings.gap_stop {
-            reasons.push(format!(
-                "the search stopped at a gap of {}, within the {} asked for",
-                percent(gap),
-                percent(settings.gap_stop)
-            ));
-            Status::GapReached
-        } else if search.cost < yardstick {
-            reasons.push(format!(
-                "the budget ended the search at a gap of {}",
-                percent(gap)
-            ));
-            Status::TimeLimit
-        } else {
-            let which = if search.keep_cost <= search.greedy_cost {
-                "keeping everything and fitting in what is new"
-            } else {
-                "greedy best fit"
-            };
-            reasons.push(format!(
-                "nothing better than {which} was found within the budget (gap {})",
-                percent(gap)
-            ));
-            Status::Fallback
-        };
-    reasons.extend(search.trouble.clone());
-    let mut owners = search.owners.clone();
-    if let Some(reason) = refusal(problem, settings, search, gap) {
-        status = Status::Kept;
-        reasons.insert(0, reason);
-        owners.clone_from(&search.keep);
-    }
-    Found {
-        status,
-        reasons,
-        lower_bound: search.lower_bound,
-        owners,
-    }
-}
-
-/// Why a guardrail keeps the old placement; none if none does.
-fn refusal(
-    problem: &Problem,
-    settings: &SolveSettings,
-    search: &Search,
-    gap: f64,
-) -> Option<String> {
-    let moved = |owners: &Owners| super::cost::moved_threads(problem, owners);
-    let (plan, kept) = (moved(&search.owners), moved(&search.keep));
-    if let Some(refuse) = settings.gap_refuse
-        && gap > refuse.max(PROVED_GAP)
-    {
-        return Some(format!(
-            "the old placement is kept: a gap of {} is above the {} allowed (solve.gap_refuse)",
-            percent(gap),
-            percent(refuse)
-        ));
-    }
-    // What keeping moves has to move: its request or the host changed.
-    if plan <= kept {
-        return None;
-    }
-    if let Some(most) = settings.max_moves
-        && plan > most
-    {
-        return Some(format!(
-            "the old placement is kept: the plan moves {plan} threads, {most} are allowed a round \
-             (solve.max_moves)"
-        ));
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "costs stay below 2^53, see `Problem`"
-    )]
-    let gain = (search.keep_cost - search.cost) as f64;
-    (gain < settings.least_gain).then(|| {
-        format!(
-            "the old placement is kept: moving gains {} CPU, less than the {} CPU asked for \
-             (solve.least_gain)",
-            gain / 1e6,
-            settings.least_gain / 1e6
-        )
-    })
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "costs stay below 2^53, see `Problem`"
-)]
-fn relative_gap(cost: i64, bound: i64) -> f64 {
-    (cost - bound) as f64 / cost.max(1) as f64
-}
-
-fn percent(part: f64) -> String {
-    format!("{:.2} %", part * 100.0)
 }
 
 /// Threads of previous sets that their containers no longer have.

@@ -259,37 +259,37 @@ fn any_topology(random: &mut Random, shape: &mut Vec<String>) -> Topology {
 }
 
 fn any_rule(random: &mut Random, shape: &mut Vec<String>) -> Constraint {
-    let who = ["c0", "c1", "c2", "*"][random.below(4)];
-    let mut rule = Constraint {
-        kind: RuleKind::WholeCores,
+    use RuleKind::{AntiAffinity, CoTenancy, MaxCoresPerSocket, NumaPin, WholeCores};
+    let kinds = [
+        (AntiAffinity, Some(RuleLevel::Core)),
+        (AntiAffinity, Some(RuleLevel::L3)),
+        (AntiAffinity, Some(RuleLevel::Numa)),
+        (CoTenancy, Some(RuleLevel::L3)),
+        (CoTenancy, Some(RuleLevel::Numa)),
+        (MaxCoresPerSocket, None),
+        (NumaPin, None),
+        (WholeCores, None),
+    ];
+    let (kind, level) = kinds[random.below(kinds.len())];
+    // Of one container a co-tenancy says nothing.
+    let who = match kind {
+        CoTenancy => ["*", "label:pair=yes"][random.below(2)],
+        _ => ["c0", "c1", "label:pair=yes", "*"][random.below(4)],
+    };
+    let others = [None, Some("*"), Some("c1")][random.below(3)];
+    let rule = Constraint {
+        kind,
         containers: who.to_owned(),
-        others: None,
-        level: None,
-        cores: None,
-        node: None,
+        others: others.filter(|_| kind == AntiAffinity).map(str::to_owned),
+        level,
+        cores: (kind == MaxCoresPerSocket).then(|| 1 + u32::from(random.chance(50))),
+        node: (kind == NumaPin).then(|| u32::from(random.chance(30))),
         priority: 0,
     };
-    match random.below(6) {
-        0 | 1 => {
-            rule.kind = RuleKind::AntiAffinity;
-            rule.others = [None, Some("*"), Some("c1")][random.below(3)].map(str::to_owned);
-            rule.level = Some([RuleLevel::Core, RuleLevel::L3, RuleLevel::Numa][random.below(3)]);
-        }
-        2 => {
-            rule.kind = RuleKind::CoTenancy;
-            rule.level = Some([RuleLevel::L3, RuleLevel::Numa][random.below(2)]);
-        }
-        3 => {
-            rule.kind = RuleKind::MaxCoresPerSocket;
-            rule.cores = Some(1 + u32::from(random.chance(50)));
-        }
-        4 => {
-            rule.kind = RuleKind::NumaPin;
-            rule.node = Some(0);
-        }
-        _ => {}
-    }
-    shape.push(format!("rule {:?} {:?}", rule.kind, rule.level));
+    shape.push(match level {
+        Some(level) => format!("rule {kind:?} {level:?}"),
+        None => format!("rule {kind:?}"),
+    });
     rule
 }
 
@@ -317,13 +317,17 @@ pub(super) fn any_shape(random: &mut Random) -> (Instance, Vec<String>) {
         containers.push(ContainerSpec {
             rho_mcpu: Some(rho),
             previous,
+            labels: (k < 2)
+                .then(|| ("pair".to_owned(), "yes".to_owned()))
+                .into_iter()
+                .collect(),
             ..ContainerSpec::new(format!("c{k}"), u32::try_from(request).unwrap(), 0.0)
         });
     }
     if has_previous {
         shape.push("previous".to_owned());
     }
-    let constraints = match random.chance(25) {
+    let constraints = match random.chance(60) {
         true => vec![any_rule(random, &mut shape)],
         false => Vec::new(),
     };

@@ -2,7 +2,7 @@
 //! it in constant time (for a core of constant width). [`super::cost`] is the
 //! obvious form that this one is tested against.
 
-use super::problem::{NUMA, Owners, Problem};
+use super::problem::{L3, NUMA, Owners, Problem};
 
 /// The incremental cost of an assignment of a [`Problem`] whose previous sets
 /// are disjoint.
@@ -171,6 +171,142 @@ impl<'a> State<'a> {
         self.penalty += self.penalty_near([a, b], [x, y]);
     }
 
+    /// What [`State::swap`] would add to the cost; none where only doing it
+    /// tells: under rules, and on cores of more than two threads.
+    pub(super) fn swap_rise(&self, a: usize, b: usize) -> Option<i64> {
+        let (x, y) = (self.owners[a], self.owners[b]);
+        if x == y {
+            return Some(0);
+        }
+        if self.has_rules {
+            return None;
+        }
+        let threads = &self.problem.threads;
+        let mut rise = 0;
+        if threads[a].core != threads[b].core {
+            rise += self.smt_rise(a, y)? + self.smt_rise(b, x)?;
+        }
+        let cost = |thread: usize, k: Option<u32>| k.map_or(0, |k| self.thread_cost(thread, k));
+        rise += cost(a, y) + cost(b, x) - cost(a, x) - cost(b, y);
+        let groups = [threads[a].group, threads[b].group];
+        for level in [L3, NUMA] {
+            let [of_a, of_b] = groups.map(|group| group[level]);
+            if of_a != of_b {
+                let rho = |k: Option<u32>| k.map_or(0, |k| self.problem.containers[k as usize].rho);
+                let more = rho(y) - rho(x);
+                rise += self.over_rise(level, of_a, more) + self.over_rise(level, of_b, -more);
+                for (owner, from, to) in [(x, of_a, of_b), (y, of_b, of_a)] {
+                    if let Some(k) = owner {
+                        rise += self.count_rise(level, k, from, -1);
+                        rise += self.count_rise(level, k, to, 1);
+                    }
+                }
+            }
+        }
+        Some(rise)
+    }
+
+    /// What exchanging the owners of these pairs of threads would add to the
+    /// cost, where the cores of the first ones change places with those of the
+    /// others, equal in width; none where only doing it tells.
+    pub(super) fn exchange_rise(
+        &self,
+        pairs: &[(usize, usize)],
+        changes: &mut Changes,
+    ) -> Option<i64> {
+        if self.has_rules {
+            return None;
+        }
+        let threads = &self.problem.threads;
+        let mut rise = 0;
+        for &(a, b) in pairs {
+            let (x, y) = (self.owners[a], self.owners[b]);
+            if x == y {
+                continue;
+            }
+            for (k, from, to) in [(x, a, b), (y, b, a)] {
+                let Some(k) = k else { continue };
+                rise += self.thread_cost(to, k) - self.thread_cost(from, k);
+                for level in [L3, NUMA] {
+                    let [from, to] = [from, to].map(|thread| threads[thread].group[level]);
+                    if from != to {
+                        changes.add(self, level, k, from, -1);
+                        changes.add(self, level, k, to, 1);
+                    }
+                }
+            }
+        }
+        Some(rise + changes.settle(self))
+    }
+
+    /// What `k` having the free threads `given` too would add to the cost;
+    /// `added` of it on their cores.
+    pub(super) fn give_rise(&mut self, given: &[usize], k: u32, added: i64) -> i64 {
+        if self.has_rules {
+            let before = self.cost();
+            for &thread in given {
+                self.set(thread, Some(k));
+            }
+            let after = self.cost();
+            for &thread in given {
+                self.set(thread, None);
+            }
+            return after - before;
+        }
+        let container = &self.problem.containers[k as usize];
+        let mut rise = added;
+        let mut more: Vec<(usize, i32)> = Vec::new();
+        for (level, weights) in self.problem.levels.iter().enumerate() {
+            more.clear();
+            for &thread in given {
+                let group = self.problem.threads[thread].group[level];
+                match more.iter_mut().find(|(g, _)| *g == group) {
+                    Some((_, n)) => *n += 1,
+                    None => more.push((group, 1)),
+                }
+            }
+            for &(group, n) in &more {
+                rise += self.count_rise(level, k, group, n);
+                rise += self.over_rise(level, group, container.rho * i64::from(n));
+            }
+            // The first group that it is in costs nothing.
+            if self.used[level][k as usize] == 0 && !more.is_empty() {
+                rise -= weights.spread * container.load;
+            }
+        }
+        rise
+    }
+
+    /// What the core of `thread` pays more if that belongs to `new`.
+    fn smt_rise(&self, thread: usize, new: Option<u32>) -> Option<i64> {
+        let sibling = match self.problem.cores[self.problem.threads[thread].core][..] {
+            [_] => return Some(0),
+            [a, b] if a == thread => b,
+            [a, _] => a,
+            _ => return None,
+        };
+        let beside = self.owners[sibling];
+        Some(self.pair_cost(beside, new) - self.pair_cost(beside, self.owners[thread]))
+    }
+
+    /// What `k` pays more with `more` threads in a group.
+    fn count_rise(&self, level: usize, k: u32, group: usize, more: i32) -> i64 {
+        let weights = &self.problem.levels[level];
+        let count = self.count[level][k as usize * weights.groups.len() + group];
+        let after = count.now + more;
+        let lost = |now: i32| i64::from((count.before - now).max(0));
+        let is_in = |now: i32| i64::from(now > 0);
+        let spread = weights.spread * self.problem.containers[k as usize].load;
+        weights.movement * (lost(after) - lost(count.now))
+            + spread * (is_in(after) - is_in(count.now))
+    }
+
+    /// What a group costs more with `more` load.
+    fn over_rise(&self, level: usize, group: usize, more: i64) -> i64 {
+        let over = self.over[level][group];
+        self.problem.levels[level].balance * ((over + more).max(0) - over.max(0))
+    }
+
     /// What a thread costs `k`, whoever sits beside it: slow core, away from
     /// home, less what leaving it would cost.
     pub(super) fn thread_cost(&self, thread: usize, k: u32) -> i64 {
@@ -238,7 +374,12 @@ impl<'a> State<'a> {
         let [a, b] = self.problem.cores[core][..] else {
             return self.smt_with(core, 0, 0);
         };
-        let (Some(j), Some(k)) = (self.owners[a], self.owners[b]) else {
+        self.pair_cost(self.owners[a], self.owners[b])
+    }
+
+    /// SMT cost of a core of two threads with these owners.
+    fn pair_cost(&self, first: Option<u32>, second: Option<u32>) -> i64 {
+        let (Some(j), Some(k)) = (first, second) else {
             return 0;
         };
         let weights = &self.problem.weights;
@@ -249,6 +390,13 @@ impl<'a> State<'a> {
 
     /// SMT cost of a core if container `k` had `more` of its free threads.
     pub(super) fn smt_with(&self, core: usize, k: u32, more: usize) -> i64 {
+        if let [first, second] = self.problem.cores[core][..] {
+            let mut two = [self.owners[first], self.owners[second]];
+            for slot in two.iter_mut().filter(|slot| slot.is_none()).take(more) {
+                *slot = Some(k);
+            }
+            return self.pair_cost(two[0], two[1]);
+        }
         let weights = &self.problem.weights;
         let owned = self.problem.cores[core].iter().map(|&t| self.owners[t]);
         let added = std::iter::repeat_n(Some(k), more);
@@ -265,5 +413,52 @@ impl<'a> State<'a> {
         // With two owners or more, every busy thread has a foreign sibling.
         let rate = weights.smt_busy + if foreign { weights.smt_foreign } else { 0 };
         rate * total
+    }
+}
+
+/// Room for [`State::exchange_rise`]: threads that containers would have more
+/// or less of in groups, and load.
+#[derive(Clone, Debug)]
+pub(super) struct Changes {
+    /// For each level, row k column g.
+    threads: [Vec<i32>; 2],
+    /// Which of them were touched: level, container, group.
+    touched: Vec<(usize, u32, usize)>,
+    /// For each level.
+    load: [Vec<i64>; 2],
+}
+
+impl Changes {
+    pub(super) fn new(problem: &Problem) -> Self {
+        let groups = |level: usize| problem.levels[level].groups.len();
+        Self {
+            threads: [0, 1].map(|level| vec![0; groups(level) * problem.containers.len()]),
+            touched: Vec::new(),
+            load: [0, 1].map(|level| vec![0; groups(level)]),
+        }
+    }
+
+    fn add(&mut self, state: &State<'_>, level: usize, k: u32, group: usize, more: i32) {
+        let groups = self.load[level].len();
+        let threads = &mut self.threads[level][k as usize * groups + group];
+        if *threads == 0 {
+            self.touched.push((level, k, group));
+        }
+        *threads += more;
+        self.load[level][group] += i64::from(more) * state.problem.containers[k as usize].rho;
+    }
+
+    /// What all of it costs; forgets it.
+    fn settle(&mut self, state: &State<'_>) -> i64 {
+        let mut rise = 0;
+        for (level, k, group) in self.touched.drain(..) {
+            // An entry that was 0 in between is there twice.
+            let groups = self.load[level].len();
+            let more = std::mem::take(&mut self.threads[level][k as usize * groups + group]);
+            let load = std::mem::take(&mut self.load[level][group]);
+            rise += state.count_rise(level, k, group, more);
+            rise += state.over_rise(level, group, load);
+        }
+        rise
     }
 }

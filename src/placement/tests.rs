@@ -10,7 +10,7 @@ use super::cost::cost;
 use super::greedy::{Regions, greedy};
 use super::keep::keep_and_fit;
 use super::overfull::giving_up_order;
-use super::state::State;
+use super::state::{Changes, State};
 use super::testing::{container, flat_host, topology};
 use super::*;
 use crate::cpuset::{CpuId, CpuSet};
@@ -565,10 +565,33 @@ proptest! {
         let Ok(problem) = Problem::new(&instance, &CpuSet::new()) else { return Ok(()) };
         let threads = problem.threads.len();
         let mut state = State::empty(&problem);
+        let mut changes = Changes::new(&problem);
         for (a, b, k) in moves {
             let (a, b) = (usize::from(a) % threads, usize::from(b) % threads);
+            let before = state.cost();
             if k % 3 == 0 {
+                let rise = state.swap_rise(a, b);
                 state.swap(a, b);
+                prop_assert!(rise.is_none_or(|rise| before + rise == state.cost()));
+            } else if k % 3 == 1 {
+                // The core of one and those of the other and of the next thread.
+                let core = |thread: usize| &problem.cores[problem.threads[thread % threads].core];
+                let blocks = [(a, b), (b + 1, a + 1)];
+                let even = blocks.iter().all(|&(x, y)| core(x).len() == core(y).len());
+                let mut cores: Vec<_> = blocks.iter().flat_map(|&(x, y)| [core(x), core(y)]).collect();
+                cores.sort();
+                cores.dedup();
+                if even && cores.len() == 4 {
+                    let pairs: Vec<(usize, usize)> = blocks
+                        .iter()
+                        .flat_map(|&(x, y)| core(x).iter().copied().zip(core(y).iter().copied()))
+                        .collect();
+                    let rise = state.exchange_rise(&pairs, &mut changes);
+                    for &(x, y) in &pairs {
+                        state.swap(x, y);
+                    }
+                    prop_assert!(rise.is_none_or(|rise| before + rise == state.cost()));
+                }
             } else {
                 let choices = problem.containers.len() + 1;
                 let k = u32::from(k) / 3 % u32::try_from(choices).unwrap();
