@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """cpufence's trees beside LightGBM's on the same rows: loss, coverage, user CPU, memory.
 
-    pip install lightgbm numpy
+    pip install lightgbm numpy pandas
     cargo build --release
     python3 benches/lightgbm.py --traces DIR [--max-rows 1000000] [--repeat 1] [--threads 2]
 
-Rows come of `cpufence train --export`; LightGBM is trained once on all features and once
-on those of the design's first list (200 trees of 63 leaves, rate 0.1, quantile 0.95), both
+Rows come of `cpufence train --export`; LightGBM is trained on all features, on those of the
+design's first list, and on all with the target above the hour's maximum (200 trees of 63 leaves, rate 0.1, quantile
+0.95), beside a linear quantile regression on the design's features; they
 tell their loss on the exported test rows; cpufence's is of `evaluate --part test --max-rows N`,
 which scores the same rows. Trainings alternate, each in a process of its own. User CPU of
 LightGBM is that of Dataset and train without loading; of cpufence what `train --json` tells for
@@ -28,6 +29,8 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CATEGORIES = ["owner", "image", "app", "kind"]
 TREES, LEAVES, RATE, QUANTILE = 200, 63, 0.1, 0.95
+# LightGBM on the design's features, on all, on all with the target above hour_max; a linear quantile regression.
+PEERS = ["design", "all", "above", "linear"]
 
 
 def basic_features():
@@ -43,33 +46,70 @@ def pinball(y, p):
 
 
 def load(path):
+    """Columns, rows, targets, part and group of the exported rows."""
+    import pandas
+
     names = open(path).readline().strip().split(",")
-    numeric = [i for i, n in enumerate(names) if i >= 4 and n not in CATEGORIES]
-    x = np.loadtxt(path, delimiter=",", skiprows=1, usecols=numeric, dtype=np.float32)
-    texts = np.loadtxt(
-        path, delimiter=",", skiprows=1, usecols=[0, 1] + [names.index(c) for c in CATEGORIES], dtype=str
-    )
-    columns = [names[i] for i in numeric[1:]]
-    y, x = x[:, 0].copy(), x[:, 1:]
-    codes = np.full((len(y), 4), np.nan, np.float32)
-    for c in range(4):
-        levels, code = np.unique(texts[:, 2 + c], return_inverse=True)
-        codes[:, c] = np.where(levels[code] == "", np.nan, code)
-    return columns + CATEGORIES, np.hstack([x, codes]), y, texts[:, 0], texts[:, 1]
+    numeric = {n: np.float32 for n in names[4:] if n not in CATEGORIES}
+    kinds = {**numeric, **{n: "category" for n in ["part", "group", *CATEGORIES]}}
+    frame = pandas.read_csv(path, dtype=kinds, usecols=list(kinds))
+    y = frame.pop("target").to_numpy()
+    part, group = (frame.pop(n).astype(str).to_numpy().astype("U32") for n in ["part", "group"])
+    codes = np.empty((len(y), len(CATEGORIES)), np.float32)
+    for i, name in enumerate(CATEGORIES):
+        code = frame.pop(name).cat.codes.to_numpy()
+        codes[:, i] = np.where(code < 0, np.nan, code)
+    return list(frame.columns) + CATEGORIES, np.hstack([frame.to_numpy(np.float32), codes]), y, part, group
+
+
+def linear(x, y, xs):
+    """Quantile regression of standardised columns by L-BFGS on a smoothed pinball loss."""
+    from scipy.optimize import minimize
+
+    mean, spread = np.nanmean(x, 0), np.nanstd(x, 0)
+    use = np.isfinite(mean) & (spread > 0)
+    scaled = lambda a: np.hstack([np.nan_to_num((a[:, use] - mean[use]) / spread[use]), np.ones((len(a), 1), np.float32)])
+    rows = np.random.default_rng(0).choice(len(y), min(len(y), 200_000), replace=False)
+    a, b = scaled(x[rows]).astype(float), y[rows].astype(float)
+    w = np.zeros(a.shape[1])
+    for smooth in [5.0, 1.0, 0.2, 0.05]:
+
+        def loss(w):
+            # Pinball with a parabola of width `smooth` in place of the kink.
+            r = b - a @ w
+            inside = np.abs(r) < smooth
+            value = np.where(inside, r * r / (4 * smooth) + smooth / 4, np.abs(r) / 2) + (QUANTILE - 0.5) * r
+            slope = np.where(inside, r / (2 * smooth), np.sign(r) / 2) + QUANTILE - 0.5
+            return value.mean(), -(a.T @ slope) / len(b)
+
+        w = minimize(loss, w, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+    return scaled(xs) @ w
 
 
 def child(data, which, threads, out):
     """One training of LightGBM; prints its cost."""
+    # This file has the package's name.
+    sys.path = [p for p in sys.path if os.path.realpath(p or ".") != os.path.join(ROOT, "benches")]
     import lightgbm
 
     npz = np.load(data, allow_pickle=False)
     names, x, y, part = list(npz["names"]), npz["x"], npz["y"], npz["part"]
-    keep = set(basic_features()) if which == "design" else set(names)
+    keep = set(names) if which in ["all", "above"] else set(basic_features())
     columns = [i for i, n in enumerate(names) if n in keep]
     train = part == "train"
     xt, yt = np.ascontiguousarray(x[train][:, columns]), y[train]
     xs = np.ascontiguousarray(x[part == "test"][:, columns])
+    # `above`: the target above the hour's largest use, as ours.
+    base = x[:, names.index("hour_max")] if which == "above" else np.zeros(len(y), np.float32)
+    base = np.nan_to_num(base)
+    yt, bases = yt - base[train], base[part == "test"]
     del x, npz
+    if which == "linear":
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+        np.save(out, linear(xt, yt, xs))
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        print(json.dumps({"user_s": usage.ru_utime - before, "peak_mib": usage.ru_maxrss / 1024}))
+        return
     categories = [i for i, c in enumerate(columns) if names[c] in CATEGORIES]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     dataset = lightgbm.Dataset(xt, yt, categorical_feature=categories, params={"verbose": -1})
@@ -79,7 +119,7 @@ def child(data, which, threads, out):
     )
     model = lightgbm.train(settings, dataset, TREES)
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    np.save(out, model.predict(xs, num_threads=threads))
+    np.save(out, model.predict(xs, num_threads=threads) + bases)
     print(json.dumps({"user_s": usage.ru_utime - before, "peak_mib": usage.ru_maxrss / 1024}))
 
 
@@ -102,14 +142,17 @@ def main():
     parser.add_argument("--max-rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--scratch", default=None)
+    parser.add_argument("--scratch", help="directory for the rows, which are used again if they are there")
     arguments = parser.parse_args()
     scratch = arguments.scratch or tempfile.mkdtemp()
     at = lambda name: os.path.join(scratch, name)
     rows = ["--traces", arguments.traces, "--max-rows", str(arguments.max_rows)]
-    subprocess.check_call([arguments.cpufence, "train", *rows, "--export", at("rows.csv")])
-    names, x, y, part, group = load(at("rows.csv"))
-    np.savez(at("rows.npz"), names=np.array(names), x=x, y=y, part=part)
+    if not os.path.exists(at("rows.npz")):
+        subprocess.check_call([arguments.cpufence, "train", *rows, "--export", at("rows.csv")])
+        names, x, y, part, group = load(at("rows.csv"))
+        np.savez(at("rows.npz"), names=np.array(names), x=x, y=y, part=part, group=group)
+    with np.load(at("rows.npz"), allow_pickle=False) as kept:
+        names, x, y, part, group = [kept[k] for k in ["names", "x", "y", "part", "group"]]
     test = part == "test"
     counts = {p: int((part == p).sum()) for p in ["train", "calibrate", "test"]}
     print(f"rows {counts}, features {len(names)}, trees {TREES} x {LEAVES}, threads {arguments.threads}")
@@ -117,26 +160,26 @@ def main():
     del x
     cost = {}
     for _ in range(arguments.repeat):
-        for which in ["design", "all"]:
+        for which in PEERS:
             text, _, _ = run(
                 [sys.executable, __file__, "--child", at("rows.npz"), which, str(arguments.threads), at(which + ".npy")]
             )
-            cost.setdefault("lightgbm " + which, []).append(json.loads(text))
+            cost.setdefault("peer " + which, []).append(json.loads(text))
         text, user, peak = run(
             [arguments.cpufence, "train", *rows, "--out", at("model"), "--trees", str(TREES), "--leaves", str(LEAVES),
              "--rate", str(RATE), "--patience", "0", "--threads", str(arguments.threads), "--json"]
         )
         told = json.loads(text)
         cost.setdefault("cpufence", []).append(
-            {"user_s": told["user_s"]["grow"], "peak_mib": peak, "command_user_s": user}
+            {"user_s": told["user_s"]["grow"], "peak_mib": peak, "command_user_s": user, "bytes": told["bytes"]}
         )
     for name, runs in cost.items():
         print(name, " | ".join(f"{k} " + ", ".join(f"{r[k]:.1f}" for r in runs) for k in runs[0]))
-    for which in ["design", "all"]:
+    for which in PEERS:
         p = np.maximum(np.load(at(which + ".npy")), 0)
         p = np.where(np.char.startswith(group, "nezha"), p, np.minimum(p, 100))
         loss, covered = pinball(y, p), y <= p
-        print(f"lightgbm {which}: pooled {loss.mean():.4f} / {covered.mean():.4f}", end="")
+        print(f"peer {which}: pooled {loss.mean():.4f} / {covered.mean():.4f}", end="")
         for g in np.unique(group):
             m = group == g
             print(f"  {g} ({m.sum()}) {loss[m].mean():.4f} / {covered[m].mean():.4f}", end="")

@@ -97,6 +97,7 @@ fn model() -> Model {
         seed: 0,
         newest_s: 1.7e9,
         offsets: Vec::new(),
+        pace: Pace::default(),
         importance: Vec::new(),
         licence: String::new(),
     };
@@ -133,10 +134,8 @@ fn predict(c: &mut Criterion) {
     let trees = Trees::new(model, 1).unwrap();
     let chain = Chain {
         trees: Ok(&trees),
-        pace: Pace {
-            coverage: 0.95,
-            step: 0.02,
-        },
+        coverage: 0.95,
+        step: None,
     };
     let (mut history, mut forecast) = (History::default(), Forecast::default());
     let mut used = vec![0_u64; 200];

@@ -12,7 +12,6 @@ use crate::placement::{
     Constraint, DEFAULT_BAND_MCPU, Kind, LARGEST_WEIGHT, Lending, LendingPolicy, SolveSettings,
     System, Weights,
 };
-use crate::predict::online::DEFAULT_STEP;
 use crate::units::parse_duration;
 
 /// Where the settings live unless `--config` says otherwise.
@@ -42,15 +41,15 @@ pub struct Config {
 pub struct PredictSettings {
     /// Share of ten-minute stretches whose P95 is to stay at or below the prediction.
     pub coverage: f64,
-    /// Change of a container's offset per miss, in its hour's maxima.
-    pub step: f64,
+    /// Change of a container's offset per miss, in distances of the trees' P95 from their median; none: the model's.
+    pub step: Option<f64>,
 }
 
 impl Default for PredictSettings {
     fn default() -> Self {
         Self {
             coverage: 0.95,
-            step: DEFAULT_STEP,
+            step: None,
         }
     }
 }
@@ -285,17 +284,16 @@ fn check(raw: RawConfig) -> Result<Config, String> {
 }
 
 fn check_predict(raw: &RawPredict) -> Result<PredictSettings, String> {
-    let defaults = PredictSettings::default();
-    let checked = |key: &str, value: Option<f64>, default, least: f64, most: f64| match value {
-        None => Ok(default),
-        Some(value) if (least..=most).contains(&value) => Ok(value),
-        Some(value) => Err(format!(
+    let checked = |key: &str, value: Option<f64>, least: f64, most: f64| match value {
+        Some(value) if !(least..=most).contains(&value) => Err(format!(
             "predict.{key} = {value}: expected a number from {least} to {most}"
         )),
+        given => Ok(given),
     };
+    let coverage = checked("coverage", raw.coverage, 0.5, 0.995)?;
     Ok(PredictSettings {
-        coverage: checked("coverage", raw.coverage, defaults.coverage, 0.5, 0.995)?,
-        step: checked("step", raw.step, defaults.step, 0.0, 0.5)?,
+        coverage: coverage.unwrap_or(PredictSettings::default().coverage),
+        step: checked("step", raw.step, 0.0, 0.5)?,
     })
 }
 

@@ -99,6 +99,14 @@ fn train_then_evaluate() {
         assert!(model < simple, "{name}: {simple}, the model {model}");
         assert!(score["coverage"].is_f64());
     }
+    // Few rows: how far the score may be off by chance.
+    for key in ["pinball", "coverage"] {
+        let group = &report["groups"]["web"];
+        let value = group[key].as_f64().unwrap();
+        let [low, high] = [0, 1].map(|i| group["interval"][key][i].as_f64().unwrap());
+        assert!(low <= value && value <= high, "{key}: {low} {value} {high}");
+    }
+    assert!(report["pooled"]["interval"].is_null());
     assert!(report["traces_in_band"].is_f64());
     let svg = std::fs::read_to_string(plot).unwrap();
     assert!(svg.starts_with("<svg") && svg.contains("</svg>") && !svg.contains("NaN"));

@@ -288,6 +288,9 @@ pub(crate) struct TrainArgs {
     /// Seed of every random choice
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// What is said of the licence of model and training data
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) licence: Option<String>,
     /// Print one JSON object (schema train/1)
     #[arg(long)]
     pub(crate) json: bool,

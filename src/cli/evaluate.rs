@@ -11,8 +11,10 @@ use super::exchange::print_json;
 use super::exit::{self, Failure};
 use super::render;
 use crate::error::chain;
+use crate::predict::bootstrap::{Interval, interval};
 use crate::predict::dataset::{Part, Split, Thinning, TraceFolder};
 use crate::predict::evaluate::{BASELINES, Both, Evaluation, Plan, Score};
+use crate::predict::follow::Asked;
 use crate::predict::scorer::Scorer;
 use crate::predict::store;
 use crate::report::{display_name, escape_name, format_plot};
@@ -22,7 +24,8 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
     let (model, _) = store::read_model(&arguments.model).map_err(Failure::bad_input)?;
     let scorer = Scorer::new(model).map_err(|e| bad(&e))?;
     let quantiles = scorer.model().quantiles().to_vec();
-    let main = nearest(&quantiles, arguments.quantile);
+    let asked = Asked::new(&scorer, arguments.quantile);
+    let main = asked.main;
     let folder = TraceFolder::open(&arguments.traces).map_err(|e| bad(&e))?;
     let part = match arguments.part {
         PartChoice::All => None,
@@ -39,21 +42,22 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
         .map(|(part, rows)| Thinning::of(&split, part, super::train::limits(rows)[part as usize]));
     let mut evaluation = Evaluation::default();
     let plan = Plan {
-        scorer: &scorer,
-        main,
-        stride: usize::try_from(arguments.stride)
-            .unwrap_or(usize::MAX)
-            .max(1),
+        asked: Asked {
+            stride: usize::try_from(arguments.stride)
+                .unwrap_or(usize::MAX)
+                .max(1),
+            ..asked
+        },
         draw: arguments.plot.is_some(),
     };
     folder
         .visit(|info, samples| {
-            let wanted = |now_s| {
+            let wanted = |now_s| part.is_none() || split.part(&info.group, now_s) == part;
+            let scored = |now_s| {
                 let kept = |t: &Thinning| t.keeps(&info.group, &info.id, now_s, arguments.seed);
-                let here = part.is_none() || split.part(&info.group, now_s) == part;
-                here && thinning.as_ref().is_none_or(kept)
+                thinning.as_ref().is_none_or(kept)
             };
-            evaluation.add(&plan, info, samples, wanted);
+            evaluation.add(&plan, info, samples, wanted, scored);
         })
         .map_err(|e| bad(&e))?;
     let pooled = evaluation.pooled();
@@ -68,7 +72,7 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
         std::fs::write(path, format_plot(&evaluation, &quantiles, main))
             .map_err(|e| Failure::bad_input(format_args!("cannot write the plot {name}: {e}")))?;
     }
-    let report = Report::of(&evaluation, quantiles[main]);
+    let report = Report::of(&evaluation, quantiles[main], arguments.seed);
     if arguments.json {
         return print_json(&report, out);
     }
@@ -76,12 +80,8 @@ pub(super) fn run(arguments: &EvaluateArgs, out: &mut dyn Write) -> Result<u8, F
     Ok(exit::DONE)
 }
 
-/// Index of the quantile nearest to `wanted`.
-fn nearest(quantiles: &[f64], wanted: f64) -> usize {
-    let far = |i: &usize| (quantiles[*i] - wanted).abs();
-    let all = 0..quantiles.len();
-    all.min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(0)
-}
+/// Rows from which on a group's score needs no interval.
+const MANY_ROWS: u64 = 100_000;
 
 /// Schema `evaluate/1`.
 #[derive(Serialize)]
@@ -101,6 +101,9 @@ struct Report {
 struct Scores {
     #[serde(flatten)]
     used: Score,
+    /// Of groups with fewer rows than [`MANY_ROWS`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<Interval>,
     rows: u64,
     raw: Score,
     calibrated: Score,
@@ -110,6 +113,7 @@ impl Scores {
     fn of(both: &Both) -> Self {
         Self {
             used: both.calibrated.score(),
+            interval: None,
             rows: both.raw.rows,
             raw: both.raw.score(),
             calibrated: both.calibrated.score(),
@@ -118,7 +122,17 @@ impl Scores {
 }
 
 impl Report {
-    fn of(evaluation: &Evaluation, quantile: f64) -> Self {
+    fn of(evaluation: &Evaluation, quantile: f64, seed: u64) -> Self {
+        let group = |(name, both): (&String, &Both)| {
+            let few = both.raw.rows < MANY_ROWS;
+            let traces = evaluation.by_trace.get(name).filter(|_| few);
+            let interval = traces.and_then(|traces| interval(traces, seed));
+            let scores = Scores {
+                interval,
+                ..Scores::of(both)
+            };
+            (name.clone(), scores)
+        };
         let groups = evaluation.groups.iter();
         let baselines = BASELINES.iter().enumerate();
         Self {
@@ -126,9 +140,7 @@ impl Report {
             quantile,
             rows: evaluation.pooled().raw.rows,
             pooled: Scores::of(&evaluation.pooled()),
-            groups: groups
-                .map(|(name, both)| (name.clone(), Scores::of(both)))
-                .collect(),
+            groups: groups.map(group).collect(),
             baselines: baselines
                 .map(|(i, &name)| (name, evaluation.baseline(i).score()))
                 .collect(),
@@ -138,26 +150,43 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        let cells = |name: &str, rows: Option<u64>, score: &Score| {
+        let range = |[low, high]: [f64; 2]| format!("{low:.3}..{high:.3}");
+        let cells = |name: &str, rows: Option<u64>, score: &Score, interval: Option<Interval>| {
             vec![
                 name.to_string(),
                 rows.map_or(String::new(), |rows| rows.to_string()),
                 format!("{:.4}", score.pinball),
                 format!("{:.4}", score.coverage),
                 format!("{:.3}", score.over),
+                interval.map_or(String::new(), |i| range(i.pinball)),
+                interval.map_or(String::new(), |i| range(i.coverage)),
             ]
         };
-        let head = ["", "ROWS", "PINBALL", "COVERAGE", "OVER"].map(String::from);
+        let head = [
+            "",
+            "ROWS",
+            "PINBALL",
+            "COVERAGE",
+            "OVER",
+            "95 % OF DRAWS",
+            "COVERAGE",
+        ]
+        .map(String::from);
         let mut rows = vec![head.to_vec()];
-        rows.push(cells("pooled", Some(self.rows), &self.pooled.used));
-        rows.push(cells("  trees alone", None, &self.pooled.raw));
+        rows.push(cells("pooled", Some(self.rows), &self.pooled.used, None));
+        rows.push(cells("  trees alone", None, &self.pooled.raw, None));
         for (name, scores) in &self.groups {
             let name = format!("group {}", display_name(name));
-            rows.push(cells(&name, Some(scores.rows), &scores.used));
-            rows.push(cells("  trees alone", None, &scores.raw));
+            rows.push(cells(
+                &name,
+                Some(scores.rows),
+                &scores.used,
+                scores.interval,
+            ));
+            rows.push(cells("  trees alone", None, &scores.raw, None));
         }
         for (name, score) in &self.baselines {
-            rows.push(cells(&format!("rule {name}"), None, score));
+            rows.push(cells(&format!("rule {name}"), None, score, None));
         }
         let band = self.traces_in_band.map_or(String::new(), |share| {
             format!(

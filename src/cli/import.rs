@@ -14,6 +14,7 @@ use crate::error::chain;
 use crate::predict::forest::{Column, Forest, Kind};
 use crate::predict::lightgbm::{Dictionaries, format_dictionaries, format_model, read};
 use crate::predict::model::{Metadata, Model, Origin, Target};
+use crate::predict::online::Pace;
 use crate::predict::store;
 use crate::predict::trees::Trees;
 use crate::report::escape_name;
@@ -64,6 +65,7 @@ pub(super) fn import(
         seed: 0,
         newest_s,
         offsets: Vec::new(),
+        pace: Pace::default(),
         importance: Vec::new(),
         licence: arguments.licence.clone().unwrap_or_default(),
     };

@@ -13,12 +13,11 @@ use super::settings::Session;
 use super::{plan, render};
 use crate::engine::shell;
 use crate::error::chain;
-use crate::history::trace::{Trace, parse_traces};
+use crate::history::trace::parse_traces;
 use crate::predict::forecast::{Chain, predict_once};
-use crate::predict::online::Pace;
 use crate::predict::store::{self, host_model};
 use crate::predict::trees::Trees;
-use crate::predict::{Confidence, Link, Memory, Prediction};
+use crate::predict::{Confidence, Link, Prediction};
 use crate::report::{display_name, escape_name};
 
 /// `--json` of `predict` (schema `predict/1`).
@@ -136,15 +135,13 @@ fn of_traces(session: &Session, path: &Path, arguments: &PredictArgs) -> Result<
     };
     let chain = Chain {
         trees: trees.as_ref().map_err(String::as_str),
-        pace: Pace {
-            coverage: config.predict.coverage,
-            step: config.predict.step,
-        },
+        coverage: config.predict.coverage,
+        step: config.predict.step,
     };
     let rows = traces.iter().filter_map(|trace| {
         let &(now_s, now) = trace.samples.last()?;
         let features = trace.features_at(now_s, arguments.cpus, arguments.cpus);
-        let prediction = predict_once(&features, &remembered(trace), &chain);
+        let prediction = predict_once(&features, &trace.memory(), &chain);
         Some(Row::new(display_name(&trace.id), Some(now), &prediction))
     });
     let last = traces.iter().filter_map(|t| t.samples.last().map(|s| s.0));
@@ -155,17 +152,4 @@ fn of_traces(session: &Session, path: &Path, arguments: &PredictArgs) -> Result<
         refused: chain.refusal(&crate::predict::forecast::Forecast::default(), now_s),
         notes: Vec::new(),
     })
-}
-
-fn remembered(trace: &Trace) -> Memory {
-    let mut memory = Memory::new();
-    let mut before = None;
-    let first = trace.samples.first().zip(trace.samples.get(1));
-    let first_length_s = first.map_or(0.0, |(a, b)| b.0 - a.0);
-    for &(time_s, cpus) in &trace.samples {
-        let length_s = before.map_or(first_length_s, |before| time_s - before);
-        memory.push(time_s, cpus, length_s);
-        before = Some(time_s);
-    }
-    memory
 }

@@ -17,8 +17,10 @@ use crate::history::ArchiveReader;
 use crate::predict::archive_rows::{ArchiveRows, Parts};
 use crate::predict::dataset::{Dataset, Levels, Rows};
 use crate::predict::features::{CATEGORIES, COUNT, HOUR_MAX};
+use crate::predict::follow::Asked;
 use crate::predict::model::Model;
 use crate::predict::online::{QUANTILE, pinball};
+use crate::predict::pace::Paths;
 use crate::predict::scorer::Scorer;
 use crate::predict::store;
 use crate::predict::train::train;
@@ -91,12 +93,14 @@ pub(super) fn run(
     };
     let settings = settings(arguments);
     let mut progress = Progress::new();
-    let trained = train(dataset, &settings, LICENCE, &mut |trees, loss| {
+    let licence = arguments.licence.as_deref().unwrap_or(LICENCE);
+    let trained = train(dataset, &settings, licence, &mut |trees, loss| {
         progress.show(|_| growth(trees, settings.trees, loss));
         within(arguments)
     });
     progress.end();
     let model = trained.map_err(|e| Failure::bad_input(chain(&e)))?.model;
+    let model = paced(model, &archive, arguments.quantile)?;
     let current = store::current_model(&session.state);
     let path = arguments.out.as_ref().unwrap_or(&current);
     let old = store::read_model(path).ok().map(|(old, _)| old);
@@ -148,6 +152,17 @@ pub(super) fn run(
         report.trees, rows[0], report.hosts, rows[2], report.new_loss, report.hour_max_loss
     )?;
     Ok(code)
+}
+
+/// The model with the pace of the online offsets fitted on the calibration part.
+fn paced(model: Model, archive: &ArchiveRows, quantile: f64) -> Result<Model, Failure> {
+    let scorer = Scorer::new(model.clone()).map_err(|e| Failure::bad_input(chain(&e)))?;
+    let asked = Asked::new(&scorer, quantile);
+    let mut paths = Paths::default();
+    archive.visit(|info, samples, part_of| {
+        paths.add(asked, info, samples, |now_s| part_of(now_s) == Some(1));
+    });
+    Ok(model.with_pace(paths.fit(asked.quantile())))
 }
 
 /// Why the new model is not taken; none: it is.

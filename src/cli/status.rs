@@ -153,9 +153,10 @@ fn model_words(model: &ModelState) -> String {
         None => String::new(),
     };
     match (&model.reason, model.state) {
+        (None, _) if model.built_in => format!("built-in, used{fares}"),
         (None, state) => format!("{state}{fares}"),
-        (Some(reason), "none") => {
-            format!("none: {reason}; the last day and hour and the request are used")
+        (Some(reason), "trial") => {
+            format!("{reason}{fares}; the last day and hour and the request are used")
         }
         (Some(reason), state) => format!("{state}: {reason}{fares}"),
     }

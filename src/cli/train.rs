@@ -24,7 +24,11 @@ use crate::predict::dataset::{
     Dataset, Levels, Part, RowLimits, Split, Thinning, TraceFolder, export, walk,
 };
 use crate::predict::features::{COUNT, fill_row};
+use crate::predict::follow::Asked;
 use crate::predict::grow::Settings;
+use crate::predict::online::Pace;
+use crate::predict::pace::Paths;
+use crate::predict::scorer::Scorer;
 use crate::predict::store;
 use crate::predict::train::{Trained, train};
 use crate::report::{display_name, escape_name};
@@ -74,7 +78,8 @@ pub(super) fn run(
     let read_s = user_s();
     let used = [dataset.train.len(), dataset.calibrate.len()];
     let mut progress = Progress::new();
-    let trained = train(dataset, &settings, LICENCE, &mut |trees, loss| {
+    let licence = arguments.licence.as_deref().unwrap_or(LICENCE);
+    let trained = train(dataset, &settings, licence, &mut |trees, loss| {
         progress.show(|_| growth(trees, settings.trees, loss));
         within(arguments)
     });
@@ -84,6 +89,7 @@ pub(super) fn run(
         rows: read,
         grow: all - read,
     });
+    let trained = paced(trained, &folder, &split, arguments)?;
     let bytes = store::write_model(path, &trained.model).map_err(Failure::bad_input)?;
     let report = Report::of(&trained, &split, used, bytes, user_s);
     if arguments.json {
@@ -93,6 +99,35 @@ pub(super) fn run(
         write!(out, "{}", report.text())?;
     }
     Ok(exit::DONE)
+}
+
+/// Calibration rows, in traces taken whole, that the pace is fitted on at most.
+const PACE_ROWS: u64 = 2_000_000;
+
+/// Fits the pace of the online offsets along the calibration part.
+fn paced(
+    trained: Trained,
+    folder: &TraceFolder,
+    split: &Split,
+    arguments: &TrainArgs,
+) -> Result<Trained, Failure> {
+    let bad = |e: &dyn std::error::Error| Failure::bad_input(chain(e));
+    let scorer = Scorer::new(trained.model.clone()).map_err(|e| bad(&e))?;
+    let asked = Asked::new(&scorer, arguments.quantile);
+    let thinning = Thinning::of(split, Part::Calibrate, PACE_ROWS);
+    let mut paths = Paths::default();
+    let visited = folder.visit(|info, samples| {
+        let whole = |now_s| split.part(&info.group, now_s) == Some(Part::Calibrate);
+        if thinning.keeps(&info.group, &info.id, 0.0, arguments.seed) {
+            paths.add(asked, info, samples, whole);
+        }
+    });
+    visited.map_err(|e| bad(&e))?;
+    let pace = paths.fit(asked.quantile());
+    Ok(Trained {
+        model: trained.model.with_pace(pace),
+        ..trained
+    })
 }
 
 /// Whether there is CPU time left.
@@ -135,6 +170,8 @@ struct Report {
     calibrate_pinball: Option<f64>,
     quantiles: Vec<f64>,
     offsets: Vec<f64>,
+    /// How the online offsets move.
+    pace: Pace,
     bytes: usize,
     user_s: Option<User>,
     groups: BTreeMap<String, Group>,
@@ -200,6 +237,7 @@ impl Report {
             calibrate_pinball: trained.losses.iter().copied().reduce(f64::min),
             quantiles: trained.model.quantiles().to_vec(),
             offsets: metadata.offsets.clone(),
+            pace: metadata.pace,
             bytes,
             user_s,
             groups: groups.collect(),

@@ -14,7 +14,8 @@ use crate::cgroup::{
 use crate::cpuset::CpuSet;
 use crate::history::trace::parse_traces;
 use crate::placement::{ContainerSpec, SolveSettings, parse_host};
-use crate::predict::{Fallback, Predictor};
+use crate::predict::built_in;
+use crate::predict::forecast::{Chain, predict_once};
 
 const HOST: &[u8] = include_bytes!("../../fixtures/demo/host.json");
 const TRACES: &str = include_str!("../../fixtures/traces/demo.csv");
@@ -32,16 +33,25 @@ pub fn embedded_state() -> Result<State, String> {
     let instance = parse_host(HOST, "host.json").map_err(|e| bug("host", &e))?;
     let traces = parse_traces(TRACES).map_err(|e| bug("traces", &e))?;
     let online = instance.topology.online();
+    let trees = built_in().map_err(|e| bug("model", &e))?;
+    let chain = Chain {
+        trees: Ok(&trees),
+        coverage: 0.95,
+        step: None,
+    };
     let mut containers = Vec::new();
     for (spec, inode) in instance.containers.iter().zip(1..) {
         let request = Some(f64::from(spec.cpus));
         let trace = traces.iter().find(|t| t.id == spec.id);
-        let features = trace
-            .and_then(|t| Some(t.features_at(t.samples.last()?.0, request, request)))
+        let last_s = trace.and_then(|t| t.samples.last()).map(|s| s.0);
+        let (trace, last_s) = trace
+            .zip(last_s)
             .ok_or_else(|| bug("traces", &format_args!("none of {}", spec.id)))?;
+        let features = trace.features_at(last_s, request, request);
+        let memory = trace.memory();
         containers.push(Managed {
             container: container(spec, inode, &online),
-            prediction: Fallback.predict(&features),
+            prediction: predict_once(&features, &memory, &chain),
             assigned: previous(spec),
             overrun: None,
         });

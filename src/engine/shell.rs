@@ -33,8 +33,8 @@ use crate::history::{self, History, Observation};
 use crate::placement::{Lending, Overrun, SolveSettings, Status};
 use crate::predict::Features;
 use crate::predict::forecast::{Chain, Forecast};
-use crate::predict::online::Pace;
-use crate::predict::store::{NO_MODEL, host_model};
+use crate::predict::store::host_model;
+use crate::predict::trees::Trees;
 use crate::topology::{TopologyError, read_topology};
 
 /// The history's directory below the state directory.
@@ -114,9 +114,11 @@ pub struct Sight {
 /// The host's model, and whether it is used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelState {
-    /// `used`, `refused` or `none`.
+    /// `used`, `refused`, or `trial`: the built-in one, which has not won here yet.
     pub state: &'static str,
-    /// Why it is refused, or that there is none.
+    /// Whether it is the built-in one.
+    pub built_in: bool,
+    /// Why it is not used.
     pub reason: Option<String>,
     /// Its quantiles.
     pub quantiles: Vec<f64>,
@@ -211,10 +213,8 @@ pub fn observe(
     let trees = host_model(site.state_dir);
     let chain = Chain {
         trees: trees.as_ref().map_err(String::as_str),
-        pace: Pace {
-            coverage: site.config.predict.coverage,
-            step: site.config.predict.step,
-        },
+        coverage: site.config.predict.coverage,
+        step: site.config.predict.step,
     };
     forecast.observe(&history, &now, &samples, &chain);
     let known: Vec<_> = observation
@@ -299,14 +299,16 @@ pub fn observe(
 
 fn model_state(chain: &Chain<'_>, forecast: &Forecast, now_s: f64) -> ModelState {
     let reason = chain.refusal(forecast, now_s);
-    let model = chain.trees.ok().map(crate::predict::trees::Trees::model);
+    let model = chain.trees.ok().map(Trees::model);
     let coverage = forecast.record().coverage();
+    let built_in = chain.trees.is_ok_and(Trees::is_on_trial);
     ModelState {
-        state: match (&reason, chain.trees) {
-            (None, _) => "used",
-            (Some(_), Err(NO_MODEL)) => "none",
-            (Some(_), _) => "refused",
+        state: match &reason {
+            None => "used",
+            Some(_) if built_in => "trial",
+            Some(_) => "refused",
         },
+        built_in,
         reason,
         quantiles: model.map(|m| m.quantiles().to_vec()).unwrap_or_default(),
         newest_s: model.map(|m| m.metadata().newest_s),

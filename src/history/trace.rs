@@ -5,7 +5,7 @@
 //! trace stand together, times ascend. No quoting; ids are any text without a comma.
 
 use super::histogram::Histogram;
-use crate::predict::Features;
+use crate::predict::{Features, Memory};
 
 /// The first line.
 const HEADER: &str = "trace_id,timestamp_s,cpus";
@@ -141,5 +141,20 @@ impl Trace {
             limit,
             ..Features::default()
         }
+    }
+
+    /// What is remembered at the trace's end beyond the last hour.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let mut memory = Memory::new();
+        let mut before = None;
+        let first = self.samples.first().zip(self.samples.get(1));
+        let first_length_s = first.map_or(0.0, |(a, b)| b.0 - a.0);
+        for &(time_s, cpus) in &self.samples {
+            let length_s = before.map_or(first_length_s, |before| time_s - before);
+            memory.push(time_s, cpus, length_s);
+            before = Some(time_s);
+        }
+        memory
     }
 }

@@ -97,12 +97,15 @@ impl ArchiveRows {
         self.kept.values().map(|k| k.samples.len()).sum()
     }
 
-    /// The rows, of each container every `stride`-th.
-    #[must_use]
-    pub fn rows(&self, stride: usize) -> Parts {
+    /// Visits the containers: what they were, samples (end, percent of the request), and
+    /// which part a time belongs to; none where a row's ten minutes reach over a cut.
+    pub fn visit(
+        &self,
+        mut visit: impl FnMut(&TraceInfo, &[(f64, f64)], &dyn Fn(f64) -> Option<usize>),
+    ) {
         let times = || self.kept.values().flat_map(|k| k.samples.keys());
         let Some((first, last)) = times().min().zip(times().max()) else {
-            return Parts::default();
+            return;
         };
         let (first, last) = (seconds(*first), seconds(*last) + ROW_S);
         let cuts = CUTS.map(|share| first + share * (last - first));
@@ -111,14 +114,7 @@ impl ArchiveRows {
             let part = cuts.iter().filter(|cut| now_s >= **cut).count();
             (!cuts.iter().any(near)).then_some(part)
         };
-        let mut parts = Parts {
-            groups: self.kept.keys().map(|k| k.0.clone()).collect(),
-            ..Parts::default()
-        };
-        parts.groups.dedup();
         for ((host, key), kept) in &self.kept {
-            let group = parts.groups.iter().position(|g| g == host);
-            let group = group.and_then(|g| u16::try_from(g).ok()).unwrap_or(0);
             let context = kept
                 .info
                 .as_ref()
@@ -138,24 +134,34 @@ impl ArchiveRows {
                 .iter()
                 .map(|(start, percent)| (seconds(*start) + ROW_S, f64::from(*percent)))
                 .collect();
+            visit(&info, &samples, &part_of);
+        }
+    }
+
+    /// The rows, of each container every `stride`-th.
+    #[must_use]
+    pub fn rows(&self, stride: usize) -> Parts {
+        let mut parts = Parts {
+            groups: self.kept.keys().map(|k| k.0.clone()).collect(),
+            ..Parts::default()
+        };
+        parts.groups.dedup();
+        self.visit(|info, samples, part_of| {
+            let group = parts.groups.iter().position(|g| *g == info.group);
+            let group = group.and_then(|g| u16::try_from(g).ok()).unwrap_or(0);
             let codes = parts.levels.intern(&info.categories);
             let rows = &mut parts.rows;
             let mut number = 0;
-            walk(
-                &info,
-                &samples,
-                codes,
-                |now_s| part_of(now_s).is_some(),
-                |moment, target| {
-                    number += 1;
-                    let Some(part) = part_of(moment.now_s).filter(|_| number % stride.max(1) == 0)
-                    else {
-                        return;
-                    };
-                    rows[part].push(moment, target, group, ROW_S);
-                },
-            );
-        }
+            let wanted = |now_s| part_of(now_s).is_some();
+            walk(info, samples, codes, wanted, |moment, target| {
+                number += 1;
+                let Some(part) = part_of(moment.now_s).filter(|_| number % stride.max(1) == 0)
+                else {
+                    return;
+                };
+                rows[part].push(moment, target, group, ROW_S);
+            });
+        });
         parts
     }
 }

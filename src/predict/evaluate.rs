@@ -5,22 +5,18 @@
 //! predicted too high (over). Predictions are clamped, outcomes are not. *Raw* is what the
 //! trees say, *calibrated* what a host would use.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::dataset::{AHEAD_S, TraceInfo, walk};
-use super::features::{COUNT, Moment, fill_row};
+use super::dataset::TraceInfo;
+use super::features::Moment;
+use super::follow::{Asked, Follower};
 use super::grow::pinball;
-use super::online::{DEFAULT_STEP, Pace, stepped};
-use super::scorer::{Scorer, scale};
 use super::{Fallback, Features, Predictor};
 
 /// Rows from which on a trace's own coverage is looked at.
 const MANY_ROWS: u64 = 200;
-
-/// Least scale of an offset, percent: as on a host.
-const LEAST_SCALE: f64 = 1.0;
 
 /// Coverage of a trace that is in band.
 const BAND: [f64; 2] = [0.90, 0.99];
@@ -36,14 +32,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, outcome: f64, predicted: f64, q: f64) {
+    pub(super) fn add(&mut self, outcome: f64, predicted: f64, q: f64) {
         self.rows += 1;
         self.loss += pinball(outcome - predicted, q);
         self.covered += u64::from(outcome <= predicted);
         self.over += (predicted - outcome).max(0.0);
     }
 
-    fn join(&mut self, other: &Self) {
+    pub(super) fn join(&mut self, other: &Self) {
         self.rows += other.rows;
         self.loss += other.loss;
         self.covered += other.covered;
@@ -108,6 +104,8 @@ pub struct Drawn {
 pub struct Evaluation {
     /// By group.
     pub groups: BTreeMap<String, Both>,
+    /// Calibrated tallies of each trace, by group.
+    pub by_trace: BTreeMap<String, Vec<Tally>>,
     /// By baseline, in the order of [`BASELINES`], and group.
     pub baselines: [BTreeMap<String, Tally>; BASELINES.len()],
     /// By quantile of the model: outcomes at or below its raw prediction.
@@ -121,72 +119,46 @@ pub struct Evaluation {
 /// What is evaluated of each trace.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// The model.
-    pub scorer: &'a Scorer,
-    /// Index of the main quantile.
-    pub main: usize,
-    /// Every so many eligible rows count.
-    pub stride: usize,
+    /// The model, its main quantile, and which eligible rows count.
+    pub asked: Asked<'a>,
     /// Whether a trace that could be drawn is kept.
     pub draw: bool,
 }
 
 impl Evaluation {
-    /// Scores one trace. `wanted` tells by time which rows count. The online offset is
-    /// that of a live host ([`stepped`]) and learns from rows of which the outcome is
-    /// complete by then.
+    /// Scores one trace. `wanted` tells by time which rows are predicted, `scored` which of them
+    /// count: the online offset, that of a live host ([`Follower`]), learns from all.
     pub fn add(
         &mut self,
         plan: &Plan<'_>,
         info: &TraceInfo,
         samples: &[(f64, f64)],
         wanted: impl Fn(f64) -> bool,
+        scored: impl Fn(f64) -> bool,
     ) {
-        let scorer = plan.scorer;
-        let quantiles = scorer.model().quantiles();
-        let q = quantiles[plan.main];
+        let asked = plan.asked;
+        let metadata = asked.scorer.model().metadata();
+        let quantiles = asked.scorer.model().quantiles();
+        let q = quantiles[asked.main];
         let limit = info.limit().unwrap_or(f64::INFINITY);
-        let codes = scorer.codes(&info.categories);
         self.covered.resize(quantiles.len(), 0);
-        let offsets = &scorer.model().metadata().offsets;
         let mut both = Both::default();
         let mut simple = [Tally::default(); BASELINES.len()];
-        let mut row = [0.0; COUNT];
-        let (mut columns, mut out) = (Vec::new(), vec![0.0; quantiles.len()]);
-        let mut waiting: VecDeque<(f64, f64, f64)> = VecDeque::new();
         let mut drawn = Vec::new();
-        let mut number = 0_usize;
-        let mut offset = 0.0;
-        let pace = Pace {
-            coverage: q,
-            step: DEFAULT_STEP,
-        };
-        // Outcomes that overlap count a part each.
-        let weight = (info.interval_s * f64_of(plan.stride) / AHEAD_S).min(1.0);
-        walk(info, samples, codes, wanted, |moment, outcome| {
-            let counts = number.is_multiple_of(plan.stride);
-            number += 1;
-            if !counts {
+        let mut follower =
+            Follower::new(metadata.pace.with(q, None), asked.weight(info.interval_s));
+        asked.walk(info, samples, wanted, |moment, row, step, out| {
+            let outcome = step.outcome;
+            // Before the model's own offset, which is in the unit of the trees' sums.
+            let own = metadata.offsets[asked.main] * asked.scorer.unit(row);
+            let raw = (step.predicted - own).clamp(0.0, limit);
+            let calibrated = follower.lifted(step).clamp(0.0, limit);
+            if !scored(step.now_s) {
                 return;
             }
-            while let Some(&(end_s, predicted, outcome)) = waiting.front()
-                && end_s <= moment.now_s
-            {
-                offset = stepped(offset, pace, weight, outcome > predicted);
-                waiting.pop_front();
-            }
-            fill_row(moment, &mut row);
-            scorer.predict(&row, &mut columns, &mut out);
-            let predicted = out[plan.main];
-            // Before the model's own offset, which is in the unit of the trees' sums.
-            let own = offsets[plan.main] * scorer.unit(&row);
-            let raw = (predicted - own).clamp(0.0, limit);
-            let lifted = predicted + offset * scale(&row).max(LEAST_SCALE);
-            let calibrated = lifted.clamp(0.0, limit);
-            waiting.push_back((moment.now_s + AHEAD_S, calibrated, outcome));
             both.raw.add(outcome, raw, q);
             both.calibrated.add(outcome, calibrated, q);
-            for (covered, value) in self.covered.iter_mut().zip(&out) {
+            for (covered, value) in self.covered.iter_mut().zip(out) {
                 *covered += u64::from(outcome <= value.clamp(0.0, limit));
             }
             for (tally, value) in simple.iter_mut().zip(simple_rules(moment, info)) {
@@ -209,6 +181,8 @@ impl Evaluation {
             self.traces[0] += 1;
             self.traces[1] += u64::from((BAND[0]..=BAND[1]).contains(&coverage));
         }
+        let traces = self.by_trace.entry(info.group.clone()).or_default();
+        traces.push(both.calibrated);
         let group = self.groups.entry(info.group.clone()).or_default();
         group.raw.join(&both.raw);
         group.calibrated.join(&both.calibrated);
@@ -293,10 +267,6 @@ fn simple_rules(moment: &Moment<'_>, info: &TraceInfo) -> [f64; BASELINES.len()]
         unit * moment.day_p95.unwrap_or(0.0),
         unit * Fallback.predict(&features).p95,
     ]
-}
-
-fn f64_of(count: usize) -> f64 {
-    as_f64(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]

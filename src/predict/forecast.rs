@@ -30,9 +30,6 @@ const SEASONED_S: f64 = 3_600.0;
 /// Containers that make a prior.
 const LEAST_PEERS: usize = 3;
 
-/// Least scale of an offset, CPUs: idle containers have none of their own.
-const LEAST_SCALE: f64 = 0.01;
-
 /// Least prediction, CPUs.
 const FLOOR_CPUS: f64 = 0.001;
 
@@ -60,19 +57,32 @@ pub struct Forecast {
 pub struct Chain<'a> {
     /// The model, or why there is none.
     pub trees: Result<&'a Trees, &'a str>,
-    /// Wanted coverage and step of the offsets.
-    pub pace: Pace,
+    /// Wanted coverage.
+    pub coverage: f64,
+    /// Step of the offsets; none: the model's.
+    pub step: Option<f64>,
 }
 
 impl Chain<'_> {
+    /// How the offsets move.
+    fn pace(&self) -> Pace {
+        let model = self.trees.ok().map(Trees::model);
+        let fitted = model.map_or(Pace::default(), |model| model.metadata().pace);
+        fitted.with(self.coverage, self.step)
+    }
+
     /// Why no container is predicted by trees; none: they may be.
     #[must_use]
     pub fn refusal(&self, forecast: &Forecast, now_s: f64) -> Option<String> {
         match self.trees {
             Err(reason) => Some(reason.to_string()),
-            Ok(trees) => trees
-                .refusal(now_s, self.pace.coverage)
-                .or_else(|| forecast.record.refusal()),
+            Ok(trees) => trees.refusal(now_s, self.coverage).or_else(|| {
+                if trees.is_on_trial() {
+                    forecast.record.trial()
+                } else {
+                    forecast.record.refusal()
+                }
+            }),
         }
     }
 }
@@ -103,6 +113,7 @@ impl Forecast {
             }
         }
         let now_ms = millis(now.uptime_s);
+        let pace = chain.pace();
         for observation in present {
             if !self.containers.contains_key(&observation.key) {
                 let entry = self.newcomer(observation, present);
@@ -120,9 +131,7 @@ impl Forecast {
                     .push(time_s, sample.cpus, seconds(sample.length_ms));
             }
             entry.taken_ms = samples.last().map_or(entry.taken_ms, |s| s.end_ms);
-            let outcomes = entry
-                .online
-                .settle(now_ms, now.wall_s, chain.pace, &samples);
+            let outcomes = entry.online.settle(now_ms, now.wall_s, pace, &samples);
             for outcome in &outcomes {
                 let unit = observation.request.filter(|r| *r > 0.0).unwrap_or(1.0);
                 self.record.add(now.wall_s, outcome, unit);
@@ -162,7 +171,7 @@ impl Forecast {
             let interval_s = super::fallback::typical_interval(&features.last_hour);
             let memory = entry.as_ref().map(|e| &e.memory);
             let spoken = match chain.trees {
-                Ok(trees) => trees.speak(features, memory, interval_s, chain.pace.coverage),
+                Ok(trees) => trees.speak(features, memory, interval_s, chain.coverage),
                 Err(reason) => Err(reason.to_string()),
             };
             let online = entry
@@ -170,10 +179,9 @@ impl Forecast {
                 .map(|e| e.online.clone())
                 .unwrap_or_default();
             if let (Some(entry), Ok(spoken)) = (entry.as_mut(), &spoken) {
-                let scale = spoken.hour_max.max(LEAST_SCALE);
                 entry
                     .online
-                    .expect(now_ms, spoken.p95, scale, spoken.hour_max);
+                    .expect(now_ms, spoken.p95, spoken.scale, spoken.hour_max);
             }
             match (&refusal, spoken) {
                 (Some(reason), _) => seen(features, &priors, reason),
@@ -193,7 +201,7 @@ pub fn predict_once(features: &Features, memory: &Memory, chain: &Chain<'_>) -> 
     let spoken = chain.trees.map_err(ToString::to_string).and_then(|trees| {
         match chain.refusal(&Forecast::default(), features.now_s) {
             Some(reason) => Err(reason),
-            None => trees.speak(features, Some(memory), interval_s, chain.pace.coverage),
+            None => trees.speak(features, Some(memory), interval_s, chain.coverage),
         }
     });
     match spoken {
@@ -223,7 +231,7 @@ fn seen(features: &Features, priors: &Priors, reason: &str) -> Prediction {
 }
 
 fn by_trees(features: &Features, priors: &Priors, spoken: Spoken, online: &Online) -> Prediction {
-    let offset = online.offset() * spoken.hour_max.max(LEAST_SCALE);
+    let offset = online.offset() * spoken.scale;
     let trees = (spoken.p95 + offset).max(0.0);
     let say = ((features.age_s - SEASONED_S) / SEASONED_S).clamp(0.0, 1.0);
     let rest = seen(

@@ -8,10 +8,17 @@ mod tests {
         reason = "a longer run is asked for by the environment"
     )]
 
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use crate::codec::{decode_value, encode_value};
+    use crate::predict::dataset::TraceFolder;
     use crate::predict::forest::Forest;
     use crate::predict::lightgbm::{Dictionaries, format_model, read};
     use crate::predict::model::{Metadata, Model, Origin, Target};
+    use crate::predict::online::Pace;
 
     const NAN: &str = include_str!("../../fixtures/predict/lightgbm/nan.txt");
     const ZERO: &str = include_str!("../../fixtures/predict/lightgbm/zero.txt");
@@ -127,6 +134,7 @@ mod tests {
             seed: 0,
             newest_s: 0.0,
             offsets: Vec::new(),
+            pace: Pace::default(),
             importance: Vec::new(),
             licence: String::new(),
         }
@@ -178,6 +186,75 @@ mod tests {
             }
         }
         assert!(read_well > 0);
+    }
+
+    /// Samples of two traces.
+    fn samples() -> String {
+        let mut text = String::from("trace_id,timestamp_s,cpu_pct\n");
+        for (id, interval_s) in [("a", 300), ("b", 60)] {
+            for i in 0..20 {
+                text += &format!("{id},{},{}.5\n", 1_700_000_400 + i * interval_s, i);
+            }
+        }
+        text
+    }
+
+    /// A directory of traces with one of its three files mutated: rows or an error that says where.
+    #[test]
+    fn trace_directories() {
+        let meta = "trace_id,group,interval_s,cpus,memory_mib,owner,image,app,kind,unit\n\
+                    a,g,300,2,,o,,,static,request\nb,h,60,,512,,i,x,burst,core\n";
+        let mut zipped = GzEncoder::new(Vec::new(), Compression::fast());
+        zipped.write_all(samples().as_bytes()).unwrap();
+        let whole = [
+            ("meta.csv", meta.as_bytes().to_vec()),
+            ("samples.csv", samples().into_bytes()),
+            ("zipped.csv.gz", zipped.finish().unwrap()),
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        let mut random = Random(4);
+        let (mut read_well, mut refused) = (0, 0);
+        for _ in 0..rounds(600) {
+            let which = random.below(3);
+            for (i, (name, bytes)) in whole.iter().enumerate() {
+                // Traces stand in one file: the zipped one alone or the plain one.
+                let absent = if which == 2 { 1 } else { 2 };
+                let path = dir.path().join(name);
+                if i == absent {
+                    let _ = std::fs::remove_file(path);
+                } else if i == which {
+                    std::fs::write(path, mutate(bytes, &mut random)).unwrap();
+                } else {
+                    std::fs::write(path, bytes).unwrap();
+                }
+            }
+            let (mut traces, mut rows) = (0, 0);
+            let visited = TraceFolder::open(dir.path()).and_then(|folder| {
+                folder.visit(|info, samples| {
+                    traces += 1;
+                    rows += samples.len();
+                    assert!(info.interval_s > 0.0 && samples.is_sorted_by(|a, b| a.0 < b.0));
+                    assert!(samples.iter().all(|s| s.1.is_finite() && s.1 >= 0.0));
+                })
+            });
+            match visited {
+                Ok(()) => read_well += 1,
+                Err(error) => {
+                    let told = error.to_string();
+                    assert!(
+                        told.contains(".csv") || told.contains("no traces"),
+                        "{told}"
+                    );
+                    refused += 1;
+                }
+            }
+            // An edit copies 64 bytes at most, four times.
+            assert!(
+                traces <= 60 && (rows <= 100 || which == 2),
+                "{traces} traces, {rows} rows"
+            );
+        }
+        assert!(read_well > 0 && refused > 0, "{read_well} {refused}");
     }
 
     /// A length that claims more than is there takes no memory.

@@ -3,10 +3,13 @@
 
 pub mod archive_rows;
 pub mod binning;
+pub mod bootstrap;
+mod built_in;
 pub mod dataset;
 pub mod evaluate;
 mod fallback;
 pub mod features;
+pub mod follow;
 pub mod forecast;
 pub mod forest;
 #[cfg(test)]
@@ -16,6 +19,7 @@ pub mod lightgbm;
 mod memory;
 pub mod model;
 pub mod online;
+pub mod pace;
 mod rank;
 pub mod scorer;
 pub mod store;
@@ -23,6 +27,7 @@ pub mod train;
 pub mod trees;
 mod types;
 
+pub use built_in::built_in;
 pub use fallback::Fallback;
 pub use memory::Memory;
 pub use types::{Confidence, Features, Link, Prediction, Predictor};

@@ -1,6 +1,6 @@
 //! A trained model: ensembles, what they were trained on, calibration; and its file.
 //!
-//! **File.** Header (magic `cpfmod\r\n`, schema 1) and one frame of `codec`,
+//! **File.** Header (magic `cpfmod\r\n`, schema 2) and one frame of `codec`,
 //! hence a checksum over all of it. A split takes about six bytes: thresholds
 //! are kept once a column and numbered, indices are written in as few bytes as
 //! they need (LEB128). Leaf values take four bytes where all of a model are
@@ -16,6 +16,7 @@ mod pack;
 use serde::{Deserialize, Serialize};
 
 use super::forest::{Column, Forest, ForestError, Kind};
+use super::online::Pace;
 use crate::codec::{
     CodecError, HEADER_LEN, decode_frames, decode_header, encode_frame, encode_header,
 };
@@ -24,7 +25,7 @@ use crate::codec::{
 pub const MAGIC: [u8; 8] = *b"cpfmod\r\n";
 
 /// Version of what follows.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Longest file that is read, bytes.
 pub const MAX_FILE: u64 = 32 << 20;
@@ -72,6 +73,8 @@ pub struct Metadata {
     /// Split conformal offset of each quantile of the model, ascending, in the
     /// unit of the trees' sums; added before clamping.
     pub offsets: Vec<f64>,
+    /// How the online offsets move.
+    pub pace: Pace,
     /// Share of the loss that the splits on each column took away, largest
     /// first; sums to 1. Empty: unknown.
     pub importance: Vec<(String, f64)>,
@@ -102,6 +105,9 @@ pub enum ModelError {
         "column {0}: not the same in all of the model's ensembles; train all quantiles on the same rows"
     )]
     Columns(String),
+    /// Offsets that cannot move so.
+    #[error("the pace of the offsets is out of range: {0:?}")]
+    Pace(Pace),
     /// A quantile twice, or offsets that do not fit.
     #[error("{0}")]
     Quantiles(&'static str),
@@ -155,6 +161,9 @@ impl Model {
                 "there must be one finite offset a quantile",
             ));
         }
+        if !metadata.pace.is_sound() {
+            return Err(ModelError::Pace(metadata.pace));
+        }
         Ok(Self {
             metadata,
             forests,
@@ -184,6 +193,13 @@ impl Model {
     #[must_use]
     pub fn columns(&self) -> &[Column] {
         self.forests.first().map_or(&[], Forest::columns)
+    }
+
+    /// The same model with online offsets that move so.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Pace) -> Self {
+        self.metadata.pace = pace;
+        self
     }
 
     /// The same model with other offsets.

@@ -7,18 +7,26 @@
 //! **Offset.** Adaptive conformal inference (Gibbs and Candes, "Adaptive Conformal
 //! Inference Under Distribution Shift", NeurIPS 2021) on the scale of the
 //! container, as in conformal PID control (Angelopoulos, Candes, Tibshirani 2023,
-//! its quantile tracker). With a = 1 - wanted coverage, y the outcome, s the
-//! largest use of the hour before the prediction:
+//! its quantile tracker). With a = 1 - aim, y the outcome, s the distance of the
+//! trees' P95 from their median, at least 0.5 % of the request (without a median the
+//! largest use of the hour before the prediction):
 //!
 //! ```text
 //! p        = trees + o s
-//! o       <- o + g d ([y > p] - a)        held in [-1, 2]
+//! o       <- o + g d ([y > p] - a)        held in [-1, 10]
 //! d        = min(1, time since the last outcome / 10 min)
 //! ```
 //!
-//! so that outcomes that overlap do not count several times. Whatever the model
-//! says, the share of misses over N independent outcomes differs from a by at most
-//! 3 / (g N) while the offset is not held.
+//! so that outcomes that overlap do not count several times. In units of that
+//! distance a miss moves the prediction where the trees are unsure and hardly
+//! where they are not: in the largest use of the hour the same coverage costs 1 % more
+//! loss. Whatever the model says, the share of misses over N independent outcomes
+//! differs from a by at most 11 / (g N) while the offset is not held.
+//!
+//! p is not clamped here: what a container uses beyond its request is no fault of the
+//! trees that said so. The prediction itself ends at the limit, such outcomes
+//! stay uncovered, and the others must make up for them: g and the aim, which is above the wanted coverage for
+//! that, are fitted in training (`pace`).
 //!
 //! **Outcomes** are complete ones alone: samples of at most five minutes whose
 //! middles lie in the ten minutes, and that together cover them to a tenth.
@@ -42,15 +50,22 @@ const AHEAD_MS: u64 = 600_000;
 /// Longest sample that tells of a peak, milliseconds.
 const LONGEST_MS: u64 = 300_000;
 
+/// How long after a prediction its outcome is known, milliseconds: the last sample
+/// may end half its length after the ten minutes.
+pub const WAIT_MS: u64 = AHEAD_MS + LONGEST_MS / 2;
+
 /// Time between two predictions whose outcome is waited for, milliseconds.
 const SPACING_MS: u64 = 60_000;
 
 /// Share of the ten minutes by which samples may miss or exceed them.
 const SLACK: f64 = 0.1;
 
-/// Bounds of the offset, scales. Lifting by two hour's maxima triples the
-/// prediction; taking one away leaves nothing.
-const OFFSETS: (f64, f64) = (-1.0, 2.0);
+/// Bounds of the offset, scales. Taking one away leaves the median; ten more is a
+/// model that knows nothing of this container.
+const OFFSETS: (f64, f64) = (-1.0, 10.0);
+
+/// Least scale of an offset, percent of the request: idle containers have none of their own.
+const LEAST_SCALE: f64 = 0.5;
 
 /// Share of a predecessor's offset that a replacement starts with.
 const INHERITED: f64 = 0.5;
@@ -61,11 +76,6 @@ const HALF_LIFE_S: f64 = 86_400.0;
 
 /// Weight of outcomes below which nothing is judged: ten containers' three hours.
 const LEAST_OUTCOMES: f64 = 180.0;
-
-/// Change of an offset per miss, scales. A choice, not a fit: three misses in a row
-/// (which 0.95 makes one time in 8,000) lift by 6 % of the hour's maximum, and a
-/// model that is half too low is put right after 25 misses.
-pub const DEFAULT_STEP: f64 = 0.02;
 
 /// The quantile that losses are measured at.
 pub const QUANTILE: f64 = 0.95;
@@ -145,12 +155,53 @@ pub struct Online {
 }
 
 /// How the offset moves.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     /// Wanted coverage.
     pub coverage: f64,
+    /// What the offset steps towards to reach it.
+    pub aim: f64,
     /// g: change of the offset per miss, scales.
     pub step: f64,
+}
+
+impl Default for Pace {
+    /// Of a model that brings none, as one of LightGBM: near what the public traces give.
+    fn default() -> Self {
+        Self {
+            coverage: QUANTILE,
+            aim: QUANTILE,
+            step: 0.03,
+        }
+    }
+}
+
+impl Pace {
+    /// Whether coverage and aim are below 1 and the step is no more than half a scale.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let share = |x: f64| (0.0..1.0).contains(&x);
+        share(self.coverage) && share(self.aim) && (0.0..=0.5).contains(&self.step)
+    }
+
+    /// For another coverage: as many misses more or less; with another step, if one is given.
+    #[must_use]
+    pub fn with(self, coverage: f64, step: Option<f64>) -> Self {
+        let misses = (1.0 - coverage) * (1.0 - self.aim) / (1.0 - self.coverage);
+        Self {
+            coverage,
+            aim: (1.0 - misses).clamp(0.0, 1.0),
+            step: step.unwrap_or(self.step),
+        }
+    }
+}
+
+/// What one unit of the offset is, in the unit of `p95`, of which `percent` is one
+/// percent of the request.
+#[must_use]
+pub fn offset_scale(p95: f64, p50: Option<f64>, hour_max: f64, percent: f64) -> f64 {
+    let spread = p50.map_or(hour_max, |p50| p95 - p50);
+    spread.max(LEAST_SCALE * percent)
 }
 
 impl Online {
@@ -206,9 +257,7 @@ impl Online {
         samples: &[Sample],
     ) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
-        // The last sample may end half its length after the ten minutes.
-        let wait_ms = AHEAD_MS + LONGEST_MS / 2;
-        let due = |p: &&Pending| p.made_ms.saturating_add(wait_ms) <= now_ms;
+        let due = |p: &&Pending| p.made_ms.saturating_add(WAIT_MS) <= now_ms;
         while let Some(pending) = self.pending.front().filter(due).copied() {
             self.pending.pop_front();
             let Some(actual) = actual(&pending, samples) else {
@@ -236,7 +285,7 @@ impl Online {
 #[must_use]
 pub fn stepped(offset: f64, pace: Pace, weight: f64, missed: bool) -> f64 {
     let missed = f64::from(u8::from(missed));
-    let moved = pace.step * weight * (missed - (1.0 - pace.coverage));
+    let moved = pace.step * weight * (missed - (1.0 - pace.aim));
     (offset + moved).clamp(OFFSETS.0, OFFSETS.1)
 }
 
@@ -304,6 +353,21 @@ impl Record {
             .filter(|_| enough)
     }
 
+    /// Why trees on trial are not used on this host yet; none: they have won.
+    #[must_use]
+    pub fn trial(&self) -> Option<String> {
+        if self.losses().is_none() {
+            return Some(format!(
+                "no trained model; the built-in one is on trial: {:.0} of {LEAST_OUTCOMES:.0} outcomes are known here",
+                self.trees.weight
+            ));
+        }
+        let reason = self.refusal()?;
+        Some(format!(
+            "no trained model; the built-in one is on trial: {reason}"
+        ))
+    }
+
     /// Why the trees are refused on this host; none: they are not.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
@@ -326,6 +390,7 @@ mod tests {
 
     const PACE: Pace = Pace {
         coverage: 0.95,
+        aim: 0.95,
         step: 0.1,
     };
 

@@ -17,6 +17,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::built_in::built_in;
 use super::forecast::Forecast;
 use super::model::{MAX_FILE, Model};
 use super::trees::Trees;
@@ -29,13 +30,10 @@ const MODELS: &str = "model";
 const CURRENT: &str = "current.cpm";
 const PREVIOUS: &str = "previous.cpm";
 
-/// Why there are no trees where nobody installed any.
-pub const NO_MODEL: &str = "no trained model";
-
 /// What is remembered, below the history's directory.
 const HOT: &str = "predict.hot";
 const MAGIC: [u8; 8] = *b"cpfpre\r\n";
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// Longest file of memories that is read: bounds memory.
 const MAX_HOT: u64 = 64 << 20;
@@ -57,14 +55,16 @@ pub fn read_model(path: &Path) -> Result<(Model, u32), String> {
     Ok((model, crc32fast::hash(&bytes)))
 }
 
-/// The model in use of a host, bound to the features.
+/// The model in use of a host, bound to the features; the built-in one, on trial, where nobody installed any.
 ///
 /// # Errors
 /// Why there is none.
 pub fn host_model(state: &Path) -> Result<Trees, String> {
     let path = current_model(state);
     match fs::metadata(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(NO_MODEL.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return built_in().map(Trees::on_trial);
+        }
         _ => {}
     }
     let (model, id) = read_model(&path)?;

@@ -17,6 +17,7 @@ use super::features::{COUNT, FEATURES, Kind};
 use super::forest::ForestError;
 use super::grow::{Grown, Sample, Settings, grow};
 use super::model::{Metadata, Model, ModelError, Origin, Target, round_leaves};
+use super::online::Pace;
 use super::scorer::{base, scale};
 
 /// Rows up to which the scale-free variant is tried.
@@ -96,6 +97,7 @@ pub fn train(
         seed: settings.seed,
         newest_s: train.newest_s,
         offsets: Vec::new(),
+        pace: Pace::default(),
         importance: Vec::new(),
         licence: licence.into(),
     };

@@ -2,7 +2,7 @@
 //! quantiles in CPUs, or the reason why not.
 //!
 //! **Refused as a whole**: columns that are not features of this release, none
-//! of the quantiles near the wanted coverage, older than [`MAX_AGE_S`].
+//! of the quantiles near the wanted coverage, older than [`MAX_AGE_S`] unless on trial.
 //!
 //! **Refused for a container**: younger than the hour that every training row
 //! had; no request (levels are in % of it) unless the model is scale-free; no
@@ -13,6 +13,7 @@
 use super::features::{COUNT, FEATURES, HOUR_MAX, Kind as FeatureKind, Moment, fill_row};
 use super::forest::Kind;
 use super::model::{Model, Target};
+use super::online::offset_scale;
 use super::rank::nearest_rank_95;
 use super::scorer::Scorer;
 use super::{Features, Memory};
@@ -48,6 +49,7 @@ pub struct Trees {
     scorer: Scorer,
     /// Checksum of the file: which model it is.
     id: u32,
+    on_trial: bool,
 }
 
 /// What the trees say of a container, CPUs.
@@ -59,6 +61,8 @@ pub struct Spoken {
     pub p50: Option<f64>,
     /// Largest use of the last hour.
     pub hour_max: f64,
+    /// What one unit of the online offset is.
+    pub scale: f64,
 }
 
 impl Trees {
@@ -68,7 +72,27 @@ impl Trees {
     /// Names the columns that are no features.
     pub fn new(model: Model, id: u32) -> Result<Self, String> {
         let scorer = Scorer::new(model).map_err(|e| format!("features absent: {e}"))?;
-        Ok(Self { scorer, id })
+        Ok(Self {
+            scorer,
+            id,
+            on_trial: false,
+        })
+    }
+
+    /// The same model, which has to win on a host before it speaks there. Its age is no
+    /// reason against it: it was not trained on the host's own past.
+    #[must_use]
+    pub fn on_trial(self) -> Self {
+        Self {
+            on_trial: true,
+            ..self
+        }
+    }
+
+    /// Whether it has to win first.
+    #[must_use]
+    pub fn is_on_trial(&self) -> bool {
+        self.on_trial
     }
 
     /// The model.
@@ -87,7 +111,7 @@ impl Trees {
     #[must_use]
     pub fn refusal(&self, now_s: f64, coverage: f64) -> Option<String> {
         let age_s = now_s - self.model().metadata().newest_s;
-        if age_s > MAX_AGE_S {
+        if age_s > MAX_AGE_S && !self.on_trial {
             return Some(format!(
                 "the model is too old: its newest training data is {:.0} days old, {:.0} are allowed; train again",
                 age_s / 86_400.0,
@@ -167,11 +191,15 @@ impl Trees {
         let cpus = |value: f64| (value / unit).max(0.0);
         let quantiles = self.model().quantiles();
         let median = quantiles.iter().position(|q| (q - 0.5).abs() < 1e-9);
+        let p95 = cpus(between(quantiles, &values, coverage));
+        let p50 = median.map(|i| cpus(values[i]));
+        // Of the samples themselves: what the trees are judged against.
+        let hour_max = features.last_hour.iter().map(|s| s.1).fold(0.0, f64::max);
         Ok(Spoken {
-            p95: cpus(between(quantiles, &values, coverage)),
-            p50: median.map(|i| cpus(values[i])),
-            // Of the samples themselves: what the trees are judged against.
-            hour_max: features.last_hour.iter().map(|s| s.1).fold(0.0, f64::max),
+            p95,
+            p50,
+            hour_max,
+            scale: offset_scale(p95, p50, hour_max, 1.0 / unit),
         })
     }
 

@@ -60,7 +60,8 @@ fn example_config_shows_every_key() {
     ];
     assert_eq!(keys("weights"), weights);
     assert_eq!(keys("lending"), ["policy", "reserve"]);
-    assert_eq!(keys("predict"), ["coverage", "step"]);
+    // What the model brings is the default of `step`.
+    assert_eq!(keys("predict"), ["coverage"]);
 }
 
 /// `# [[containers]]` and what follows it, as the comments show it.

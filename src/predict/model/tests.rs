@@ -16,6 +16,7 @@ fn metadata() -> Metadata {
         seed: 7,
         newest_s: 1.7e9,
         offsets: vec![0.25],
+        pace: Pace::default(),
         importance: vec![("x".into(), 0.75), ("y".into(), 0.25)],
         licence: "MIT".into(),
     }
@@ -112,8 +113,8 @@ fn other_files_are_refused_by_name() {
     assert!(refused(b"tree\nversion=v4\n").contains("not a file of this kind"));
     assert!(refused(&[]).contains("not a file of this kind"));
     let mut newer = bytes.clone();
-    newer[8] = 2;
-    assert!(refused(&newer).contains("schema version 2, this release reads 1"));
+    newer[8] = 9;
+    assert!(refused(&newer).contains("schema version 9, this release reads 2"));
     for length in [8, 11, 12, 15, 40, bytes.len() - 1] {
         let error = refused(&bytes[..length]);
         assert!(
