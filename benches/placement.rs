@@ -37,7 +37,7 @@ const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/placement");
 const BUDGETS_MS: [u64; 4] = [1, 5, 10, 50];
 const LATE_BUDGETS_MS: [u64; 3] = [1, 10, 50];
 /// The most work of a run with `--work`, as a power of 2.
-const WORK_POWERS: u32 = 17;
+const WORK_POWERS: u32 = 16;
 /// Largest budget of a run to the proof.
 const PROOF_S: usize = 1;
 
@@ -278,7 +278,9 @@ fn works(subjects: &[Subject]) {
                 "{}: {cost} after {last} with 2^{power} work",
                 subject.name
             );
-            check(subject, &placed);
+            if power == WORK_POWERS {
+                check(subject, &placed);
+            }
             last = cost;
             runs += 1;
         }

@@ -39,11 +39,14 @@
 //! The pool's own request is at least `reserve` threads, so that pooled
 //! containers always have somewhere to run.
 
+mod cores;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use self::cores::cores;
 use super::pool::POOL;
 use super::rules::{Resolved, RuleKind, RuleLevel};
 use super::types::{ContainerSpec, Instance, Kind, Placement};
@@ -219,40 +222,6 @@ fn thread_use(spec: &ContainerSpec) -> f64 {
     1000.0 * spec.predicted_p95 / f64::from(spec.cpus.max(1))
 }
 
-/// A core with the threads that count.
-struct Core<'a> {
-    cpus: Vec<&'a Cpu>,
-    /// All its threads are offered.
-    is_offered: bool,
-}
-
-impl Core<'_> {
-    fn set(&self) -> CpuSet {
-        self.cpus.iter().map(|cpu| cpu.id).collect()
-    }
-}
-
-/// The offered threads by core.
-fn cores<'a>(instance: &'a Instance, offered: &CpuSet) -> Vec<Core<'a>> {
-    let mut by_core: BTreeMap<(u8, u32), Vec<&Cpu>> = BTreeMap::new();
-    for cpu in instance.topology.cpus.iter().filter(|cpu| cpu.online) {
-        // A CPU without a core label is a core of its own.
-        let key = cpu.core.map_or((1, cpu.id.0), |core| (0, core));
-        by_core.entry(key).or_default().push(cpu);
-    }
-    by_core
-        .into_values()
-        .map(|all| {
-            let online = all.len();
-            let cpus: Vec<&Cpu> = all.into_iter().filter(|c| offered.contains(c.id)).collect();
-            Core {
-                is_offered: cpus.len() == online,
-                cpus,
-            }
-        })
-        .collect()
-}
-
 /// The threads that a policy lends, whoever to.
 fn lendable(
     policy: LendingPolicy,
@@ -268,14 +237,23 @@ fn lendable(
     };
     let system = &normal.system.cpus;
     let system_use = normal.system.usage_mcpu.unwrap_or(u32::MAX);
+    let specs = normal.containers.iter();
+    let bases: Vec<(&ContainerSpec, &CpuSet)> = specs
+        .filter_map(|spec| Some((spec, placement.get(&spec.id)?)))
+        .collect();
+    // On an over-full host a thread has several owners.
+    let mut of_cpu: BTreeMap<CpuId, Vec<usize>> = BTreeMap::new();
+    for (index, (_, base)) in bases.iter().enumerate() {
+        for cpu in base.iter() {
+            of_cpu.entry(cpu).or_default().push(index);
+        }
+    }
     let mut lent = CpuSet::new();
     for core in cores(normal, offered) {
         let set = core.set();
-        let holders = placement
-            .iter()
-            .filter(|(_, base)| !base.is_disjoint(&set))
-            .filter_map(|(id, base)| Some((normal.containers.iter().find(|c| c.id == *id)?, base)))
-            .collect::<Vec<_>>();
+        let of_core = core.cpus.iter().filter_map(|cpu| of_cpu.get(&cpu.id));
+        let held: BTreeSet<usize> = of_core.flatten().copied().collect();
+        let holders: Vec<(&ContainerSpec, &CpuSet)> = held.iter().map(|&i| bases[i]).collect();
         let owned = holders
             .iter()
             .fold(system.intersection(&set), |all, (_, base)| {

@@ -24,6 +24,8 @@ const SHORT: u64 = 40;
 const ASSIGNMENTS: u64 = 20_000;
 /// Hosts whose least cost each kind of rule changes, of 2,000.
 const BINDING: u64 = 50;
+/// Hosts between two reports of the full run.
+const REPORT: u64 = 250;
 /// The name of all shapes together.
 const ALL: &str = "all";
 /// Work of either search on one host; twenty times that in the full run.
@@ -119,10 +121,29 @@ fn hosts_of_any_shape_agree_with_the_oracle() {
             counts.proved += u64::from(is_proved);
             counts.bound += u64::from(binds);
         }
+        if seed % REPORT == REPORT - 1 {
+            report(seed + 1, &shapes);
+        }
         let Some(least) = oracle else { continue };
         check(seed, &answered, least, has_rule);
     }
+    report(hosts, &shapes);
     for (shape, counts) in &shapes {
+        let few = hosts >= 2000 && shape.starts_with("rule") && counts.bound < BINDING;
+        assert!(
+            !few,
+            "{shape} changes the least cost of {} hosts alone",
+            counts.bound
+        );
+    }
+    let part = if wanted.is_some() { 6 } else { 1 };
+    let decided = shapes[ALL].decided;
+    assert!(decided * 8 >= hosts * part, "only {decided} of {hosts}");
+}
+
+fn report(hosts: u64, shapes: &BTreeMap<String, Counts>) {
+    eprintln!("{hosts} hosts");
+    for (shape, counts) in shapes {
         let Counts {
             all,
             decided,
@@ -130,16 +151,7 @@ fn hosts_of_any_shape_agree_with_the_oracle() {
             bound,
         } = counts;
         eprintln!("{shape}: {all}, {decided} decided, {proved} proved, {bound} bound");
-        let few =
-            wanted.is_some() && hosts >= 2000 && shape.starts_with("rule") && *bound < BINDING;
-        assert!(
-            !few,
-            "{shape} changes the least cost of {bound} hosts alone"
-        );
     }
-    let part = if wanted.is_some() { 6 } else { 1 };
-    let decided = shapes[ALL].decided;
-    assert!(decided * 8 >= hosts * part, "only {decided} of {hosts}");
 }
 
 /// What an answer may claim where the least cost is known.

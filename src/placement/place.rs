@@ -387,7 +387,11 @@ fn search(
 ) -> Search {
     let regions = Regions::new(problem);
     let greedy = greedy(problem, &regions);
-    let keep = keep_and_fit(problem, &regions);
+    // Where nobody was anywhere, best fit is what keeping comes to.
+    let keep = match problem.containers.iter().all(|k| k.previous().is_empty()) {
+        true => greedy.clone(),
+        false => keep_and_fit(problem, &regions),
+    };
     let (greedy_cost, keep_cost) = (greedy.cost(), keep.cost());
     let keep_owners = keep.owners().to_vec();
     // At equal cost, what moves less is the better start.
