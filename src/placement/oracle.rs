@@ -109,11 +109,9 @@ fn hosts_of_any_shape_agree_with_the_oracle() {
         let is_proved = answered.status == Status::Optimal;
         let has_rule = !instance.constraints.is_empty();
         instance.constraints.clear();
+        // Any cheaper assignment shows it, proved or not.
         let binds = has_rule
-            && oracle.is_some_and(|least| {
-                let free = answer(&instance);
-                free.status == Status::Optimal && least < i64::MAX && free.cost() < least
-            });
+            && oracle.is_some_and(|least| least < i64::MAX && answer(&instance).cost() < least);
         for part in shape.into_iter().chain([ALL.to_owned()]) {
             let counts = shapes.entry(part).or_default();
             counts.all += 1;
