@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     dead_code,
     reason = "test code; not every test uses all of the support module"
 )]
