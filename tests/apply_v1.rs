@@ -121,6 +121,53 @@ fn an_over_full_host_still_fences_everyone() {
     }
 }
 
+/// An owner with a quota of 0.1 CPU is predicted to use no more, and lends its
+/// CPU. Its quota is raised to 0.5 CPU and it spins: the next round takes the CPU
+/// back, though no more than 0.5 is predicted and 0.9 may be lent.
+#[test]
+fn an_owner_that_used_more_than_predicted_takes_its_cpu_back() {
+    let Some(mut v1) = V1::new("overrun") else {
+        return;
+    };
+    if online().len() < 2 {
+        return support::skipped("overrun", "needs two CPUs");
+    }
+    let name = v1.name().to_owned();
+    v1.settings(&format!(
+        "[solve]\nbudget = \"500ms\"\n\
+         [lending]\npolicy = \"oversubscribe\"\nthreshold = 0.9\nrelease = 1.0\n\
+         [[containers]]\nmatch = \"{name}/owner\"\nkind = \"static\"\ncpus = 1\n\
+         [[containers]]\nmatch = \"{name}/guest\"\nkind = \"burst\"\ncpus = 1\n"
+    ));
+    v1.container("owner", 1, &["sleep", "600"]);
+    v1.quota("owner", 100);
+    v1.container("guest", 1, &["sleep", "600"]);
+    let apply = v1.run(&["apply"]);
+    assert_eq!(apply.status.code(), Some(0), "{}", stderr(&apply));
+    let owner = set(&v1.read("owner", "cpuset.cpus"));
+    assert_eq!(owner.len(), 1);
+    assert!(
+        owner.is_subset(&set(&v1.read("guest", "cpuset.cpus"))),
+        "the owner lends its CPU"
+    );
+
+    v1.quota("owner", 500);
+    v1.spawn("owner", &SPIN);
+    std::thread::sleep(Duration::from_secs(3));
+    let apply = v1.run(&["apply", "--json"]);
+    assert_eq!(apply.status.code(), Some(0), "{}", stderr(&apply));
+    assert_eq!(set(&v1.read("owner", "cpuset.cpus")), owner);
+    let guest = set(&v1.read("guest", "cpuset.cpus"));
+    assert!(guest.is_disjoint(&owner), "{guest}: {}", stdout(&apply));
+    assert!(
+        stdout(&apply).contains("takes its threads back: it used"),
+        "{}",
+        stdout(&apply)
+    );
+    assert_eq!(v1.affinities("guest"), BTreeSet::from([guest.to_string()]));
+    assert_eq!(v1.run(&["restore"]).status.code(), Some(0));
+}
+
 #[test]
 fn a_nested_directory_follows_and_comes_back() {
     let Some(mut v1) = V1::new("nested") else {

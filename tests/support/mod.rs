@@ -126,9 +126,7 @@ impl V1 {
     /// A container with a quota of whole CPUs and one process in it.
     pub(crate) fn container(&mut self, container: &str, cpus: u32, command: &[&str]) {
         self.make(container);
-        let cpu = self.path(1, container);
-        fs::write(cpu.join("cpu.cfs_period_us"), "100000").unwrap();
-        fs::write(cpu.join("cpu.cfs_quota_us"), (cpus * 100_000).to_string()).unwrap();
+        self.quota(container, 1000 * cpus);
         self.spawn(container, command);
     }
 
@@ -186,6 +184,20 @@ impl V1 {
 
     pub(crate) fn state(&self) -> String {
         self.dir.path().join("state").display().to_string()
+    }
+
+    /// Sets the quota of a container, milli-CPU.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn quota(&self, container: &str, milli: u32) {
+        let cpu = self.path(1, container);
+        fs::write(cpu.join("cpu.cfs_period_us"), "100000").unwrap();
+        fs::write(cpu.join("cpu.cfs_quota_us"), (milli * 100).to_string()).unwrap();
+    }
+
+    /// Writes the settings file, in place of the one made at first use.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn settings(&self, text: &str) {
+        fs::write(self.dir.path().join("config.toml"), text).unwrap();
     }
 
     /// The settings file, made at first use.
