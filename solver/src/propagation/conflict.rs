@@ -38,12 +38,20 @@ use crate::tol;
 const LENGTH: usize = 60;
 const LENGTH_SHARE: usize = 20;
 
-/// Most clauses; beyond, the less active half goes.
+/// Most clauses, and the fewest that are ever made room for; beyond, the less
+/// active half goes. What is between depends on what they cost.
 const MOST: usize = 3000;
+const FEWEST: usize = 200;
+
+/// Entries that a look at a clause is worth beside the literals it reads.
+const LOOK: usize = 8;
 
 /// By how much a use outweighs the one before, and where the scale is reset.
 const GROWTH: f64 = 1.001;
 const HUGE: f64 = 1e100;
+
+/// Entries that a step of an analysis is worth beside the terms it reads.
+const STEP: usize = 20;
 
 /// Most steps of an analysis.
 const STEPS: usize = 2000;
@@ -77,6 +85,10 @@ pub(super) struct Clauses {
     /// By column, lower and upper: clauses that watch a literal which a change
     /// of that bound may falsify.
     watches: Vec<[Vec<Watch>; 2]>,
+    /// Clauses that there is room for.
+    room: usize,
+    /// Entries touched to propagate them, since they were tidied.
+    touched: usize,
 }
 
 impl Default for Clauses {
@@ -86,6 +98,8 @@ impl Default for Clauses {
             activity: Vec::new(),
             increment: 1.0,
             watches: Vec::new(),
+            room: MOST,
+            touched: 0,
         }
     }
 }
@@ -149,7 +163,7 @@ impl Domain {
         let (j, side) = (change.column as usize, usize::from(change.is_upper));
         let mut watching = std::mem::take(&mut self.clauses.watches[j][side]);
         let (lower, upper) = (self.lower[j], self.upper[j]);
-        let mut touched = watching.len() / 4;
+        let mut touched = watching.len();
         let mut kept = 0;
         let mut at = 0;
         'clauses: while at < watching.len() {
@@ -166,6 +180,7 @@ impl Domain {
                 continue;
             }
             let c = watch.clause as usize;
+            touched += LOOK;
             let first = self.clauses.clauses[c][0];
             let position =
                 usize::from(first.column != change.column || first.is_upper == change.is_upper);
@@ -216,25 +231,35 @@ impl Domain {
         watching.truncate(kept);
         // What `watch` added meanwhile went to other lists.
         self.clauses.watches[j][side] = watching;
+        self.clauses.touched += touched;
         touched
     }
 
     /// Whether [`Domain::tidy_clauses`] has something to do.
     pub(crate) fn has_many_clauses(&self) -> bool {
-        self.clauses.clauses.len() > MOST
+        self.clauses.clauses.len() > self.clauses.room
     }
 
-    /// Drops the less active half of too many clauses; only at level 0.
-    pub(crate) fn tidy_clauses(&mut self) {
+    /// Drops the less active half of too many clauses; only at level 0. There
+    /// is room for half as many from then on where propagating them took more
+    /// than `allowed` entries since the last time, else for more again.
+    pub(crate) fn tidy_clauses(&mut self, allowed: u64) {
         if self.level() > 0 || !self.has_many_clauses() {
             return;
         }
+        let is_dear = self.clauses.touched as u64 > allowed;
+        let room = if is_dear {
+            (self.clauses.room / 2).max(FEWEST)
+        } else {
+            (self.clauses.room * 2).min(MOST)
+        };
         let mut old = std::mem::take(&mut self.clauses);
         let mut order: Vec<usize> = (0..old.clauses.len()).collect();
         order.sort_by(|&a, &b| old.activity[b].total_cmp(&old.activity[a]).then(b.cmp(&a)));
-        order.truncate(MOST / 2);
+        order.truncate(room / 2);
         order.sort_unstable();
         self.clauses.increment = old.increment;
+        self.clauses.room = room;
         for c in order {
             self.add_clause(std::mem::take(&mut old.clauses[c]), old.activity[c]);
         }
@@ -261,57 +286,53 @@ impl Domain {
     }
 
     /// Learns from the contradiction that propagation has found.
-    pub(crate) fn learn(&mut self) -> bool {
-        let Some(reason) = self.conflict else {
-            return false;
-        };
-        if self.level() == 0 {
-            return false;
-        }
+    pub(crate) fn learn(&mut self) -> Learned {
         let mut frontier = Frontier::default();
-        if self.crossed.is_some() {
-            if !self.explain_crossing(&mut frontier) {
-                return false;
-            }
-        } else {
-            match reason {
-                Reason::Row(i) => {
-                    let Some(terms) = self.row_terms(i as usize, None) else {
-                        return false;
-                    };
-                    let before = self.trail.len();
-                    if !self.explain_terms(terms.0, terms.1, before, SURPLUS, &mut frontier) {
-                        return false;
-                    }
-                }
-                Reason::Conflict(c) => {
-                    for k in 0..self.clauses.clauses[c as usize].len() {
-                        let literal = self.clauses.clauses[c as usize][k];
-                        self.explain_literal(literal, self.trail.len(), &mut frontier);
-                    }
-                }
-                Reason::Clique(_)
-                | Reason::Branching
-                | Reason::ReducedCost
-                | Reason::Symmetry
-                | Reason::Other => {
-                    return false;
-                }
-            }
+        let is_clause = self.level() > 0
+            && self.explain_contradiction(&mut frontier)
+            && self.resolve(&mut frontier);
+        Learned {
+            is_clause,
+            touched: frontier.touched,
         }
-        self.resolve(frontier)
+    }
+
+    /// Adds what the contradiction that propagation has found follows from;
+    /// false if that is not known.
+    fn explain_contradiction(&self, frontier: &mut Frontier) -> bool {
+        if self.crossed.is_some() {
+            return self.explain_crossing(frontier);
+        }
+        match self.conflict {
+            Some(Reason::Row(i)) => {
+                self.row_terms(i as usize, None)
+                    .is_some_and(|(terms, side)| {
+                        self.explain_terms(terms, side, self.trail.len(), SURPLUS, frontier)
+                    })
+            }
+            Some(Reason::Conflict(c)) => {
+                for &literal in &self.clauses.clauses[c as usize] {
+                    self.explain_literal(literal, self.trail.len(), frontier);
+                }
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Learns from a row `sum terms <= side` that holds for every point of
-    /// interest and contradicts the current bounds; false if it does not.
-    pub(crate) fn learn_from_row(&mut self, terms: &[(Index, f64)], side: f64) -> bool {
-        if self.level() == 0 {
-            return false;
-        }
+    /// interest and contradicts the current bounds; nothing if it does not.
+    pub(crate) fn learn_from_row(&mut self, terms: &[(Index, f64)], side: f64) -> Learned {
         let terms: Vec<(usize, f64)> = terms.iter().map(|&(j, a)| (j as usize, a)).collect();
         let mut frontier = Frontier::default();
         let before = self.trail.len();
-        self.explain_terms(terms, side, before, SURPLUS, &mut frontier) && self.resolve(frontier)
+        let is_clause = self.level() > 0
+            && self.explain_terms(terms, side, before, SURPLUS, &mut frontier)
+            && self.resolve(&mut frontier);
+        Learned {
+            is_clause,
+            touched: frontier.touched,
+        }
     }
 
     /// The last change crossed the column's other bound: what implies the one
@@ -374,6 +395,7 @@ impl Domain {
         surplus: f64,
         frontier: &mut Frontier,
     ) -> bool {
+        frontier.touched += terms.len();
         // Activity at the bounds of level 0, and what the trail adds.
         let (mut activity, mut largest) = (0.0, side.abs().max(1.0));
         let mut raises: Vec<(f64, usize)> = Vec::new();
@@ -493,7 +515,7 @@ impl Domain {
     }
 
     /// Goes back to the first unique implication point and keeps the clause.
-    fn resolve(&mut self, mut frontier: Frontier) -> bool {
+    fn resolve(&mut self, frontier: &mut Frontier) -> bool {
         let mut start = self.level_start(self.level());
         let mut fixed: Vec<usize> = Vec::new();
         let mut steps = 0;
@@ -511,6 +533,7 @@ impl Domain {
                 return false;
             }
             frontier.remove_last();
+            frontier.touched += STEP;
             let integer = self.mip.integer[self.trail[at].column as usize];
             // The only one of its level, or of an earlier one.
             let is_last_of_level = at < start || frontier.last().is_none_or(|next| next < start);
@@ -563,24 +586,38 @@ impl Domain {
     }
 }
 
+/// What came of an analysis.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Learned {
+    /// Whether there is a new clause.
+    pub(crate) is_clause: bool,
+    /// Entries touched.
+    pub(crate) touched: usize,
+}
+
 /// Trail positions yet to be explained, ascending and distinct.
 #[derive(Debug, Default)]
-struct Frontier(std::collections::BTreeSet<usize>);
+struct Frontier {
+    positions: std::collections::BTreeSet<usize>,
+    /// Entries that were read to find them.
+    touched: usize,
+}
 
 impl Frontier {
     fn add(&mut self, at: usize) {
-        self.0.insert(at);
+        self.positions.insert(at);
     }
 
     fn last(&self) -> Option<usize> {
-        self.0.last().copied()
+        self.positions.last().copied()
     }
 
     fn remove_last(&mut self) {
-        self.0.pop_last();
+        self.positions.pop_last();
     }
 
     fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.touched += other.touched + other.positions.len();
+        self.positions.extend(other.positions);
     }
 }

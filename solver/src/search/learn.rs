@@ -21,27 +21,52 @@ use crate::tally::Effort;
 use crate::technique::Technique;
 use crate::work::Budget;
 
-/// Share of the ticks of relaxations that learning from them may take.
+/// Share of the ticks of relaxations that learning may take.
 const SHARE: f64 = 0.1;
-
-/// Ticks to learn from one contradiction of propagation, about.
-const LEARNING: usize = 100;
 
 /// Least |coefficient|, relative to the largest, that is kept in the row; what
 /// is dropped is put to its side at the bound that is best for it.
 const TINY: f64 = 1e-11;
 
+/// Share of the ticks of relaxations that propagating clauses may take before
+/// there is room for fewer of them.
+const PROPAGATING_SHARE: f64 = 0.1;
+
 impl Tree<'_> {
-    /// After propagation found a contradiction.
-    pub(super) fn learn_from_propagation(&mut self, budget: &mut Budget) {
-        if self.params.techniques.has(Technique::Conflicts) {
-            budget.spend_entries(LEARNING);
-            let is_learned = self.domain.learn();
-            self.count_clause(is_learned, LEARNING as u64);
+    /// Drops clauses where there are too many for what they cost.
+    pub(super) fn tidy_clauses(&mut self) {
+        if self.domain.has_many_clauses() {
+            let ticks = self.relaxation_ticks - self.tidied_ticks;
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "an effort limit"
+            )]
+            let allowed = (PROPAGATING_SHARE * ticks as f64) as u64;
+            self.tidied_ticks = self.relaxation_ticks;
+            self.domain.tidy_clauses(allowed);
         }
     }
 
+    /// After propagation found a contradiction.
+    pub(super) fn learn_from_propagation(&mut self, budget: &mut Budget) {
+        if self.may_learn() {
+            let before = budget.ticks();
+            let learned = self.domain.learn();
+            budget.spend_entries(learned.touched);
+            self.count_clause(learned.is_clause, budget.ticks() - before);
+        }
+    }
+
+    fn may_learn(&self) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "an effort limit")]
+        let is_spent = self.learning_ticks as f64 > SHARE * self.relaxation_ticks as f64;
+        !is_spent && self.params.techniques.has(Technique::Conflicts)
+    }
+
     fn count_clause(&mut self, is_learned: bool, ticks: u64) {
+        self.learning_ticks += ticks;
         let effort = Effort {
             calls: 1,
             found: u64::from(is_learned),
@@ -53,10 +78,7 @@ impl Tree<'_> {
 
     /// After the LP was found infeasible or at the limit.
     pub(super) fn learn_from_relaxation(&mut self, budget: &mut Budget) {
-        #[expect(clippy::cast_precision_loss, reason = "an effort limit")]
-        let is_spent = self.learning_ticks as f64 > SHARE * self.relaxation_ticks as f64;
-        if is_spent || !self.params.techniques.has(Technique::Conflicts) || self.domain.level() == 0
-        {
+        if !self.may_learn() || self.domain.level() == 0 {
             return;
         }
         let before = budget.ticks();
@@ -135,11 +157,11 @@ impl Tree<'_> {
                 }
             }
             if side.is_finite() {
-                is_learned = self.domain.learn_from_row(&terms, side);
+                let learned = self.domain.learn_from_row(&terms, side);
+                budget.spend_entries(learned.touched);
+                is_learned = learned.is_clause;
             }
         }
-        let ticks = budget.ticks() - before;
-        self.learning_ticks += ticks;
-        self.count_clause(is_learned, ticks);
+        self.count_clause(is_learned, budget.ticks() - before);
     }
 }

@@ -108,6 +108,8 @@ pub(super) struct Tree<'a> {
     pub(super) relaxation_ticks: u64,
     pub(super) root_ticks: u64,
     pub(super) learning_ticks: u64,
+    /// Of relaxations, when clauses were last dropped.
+    pub(super) tidied_ticks: u64,
     /// Relaxations solved again after cuts or branching, and simplex iterations
     /// in them.
     pub(super) resolves: u64,
@@ -168,6 +170,7 @@ impl<'a> Tree<'a> {
             relaxation_ticks: 0,
             root_ticks: 0,
             learning_ticks: 0,
+            tidied_ticks: 0,
             resolves: 0,
             node_iterations: 0,
             tree_nodes: 0,
@@ -378,7 +381,7 @@ impl<'a> Tree<'a> {
         if self.domain.has_many_clauses() {
             self.domain.pop_to(0);
             self.stack.clear();
-            self.domain.tidy_clauses();
+            self.tidy_clauses();
         }
         if self.backtracks < MOST_BACKTRACKS {
             let low = self.open.bound();
@@ -422,7 +425,7 @@ impl<'a> Tree<'a> {
         if self.domain.is_infeasible() {
             return false;
         }
-        self.domain.tidy_clauses();
+        self.tidy_clauses();
         self.fix_by_root_proof();
         if self.params.techniques.has(Technique::Propagation) && !self.domain.propagate(budget) {
             return false;
