@@ -3,7 +3,7 @@
 
     pip install lightgbm numpy pandas
     cargo build --release
-    python3 benches/lightgbm.py --traces DIR [--max-rows 1000000] [--repeat 1] [--threads 2]
+    python3 benches/lightgbm.py --traces DIR [--max-rows 1000000] [--repeat 1] [--threads 2] [--peers design all]
 
 Rows come of `cpufence train --export`; LightGBM is trained on all features, on those of the
 design's first list, and on all with the target above the hour's maximum (200 trees of 63 leaves, rate 0.1, quantile
@@ -88,6 +88,8 @@ def linear(x, y, xs):
 
 def child(data, which, threads, out):
     """One training of LightGBM; prints its cost."""
+    # On busy cores OpenMP's threads would otherwise burn user CPU waiting for each other.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # This file has the package's name.
     sys.path = [p for p in sys.path if os.path.realpath(p or ".") != os.path.join(ROOT, "benches")]
     import lightgbm
@@ -142,6 +144,7 @@ def main():
     parser.add_argument("--max-rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("--scratch", help="directory for the rows, which are used again if they are there")
     arguments = parser.parse_args()
     scratch = arguments.scratch or tempfile.mkdtemp()
@@ -160,7 +163,7 @@ def main():
     del x
     cost = {}
     for _ in range(arguments.repeat):
-        for which in PEERS:
+        for which in arguments.peers:
             text, _, _ = run(
                 [sys.executable, __file__, "--child", at("rows.npz"), which, str(arguments.threads), at(which + ".npy")]
             )
@@ -175,7 +178,7 @@ def main():
         )
     for name, runs in cost.items():
         print(name, " | ".join(f"{k} " + ", ".join(f"{r[k]:.1f}" for r in runs) for k in runs[0]))
-    for which in PEERS:
+    for which in arguments.peers:
         p = np.maximum(np.load(at(which + ".npy")), 0)
         p = np.where(np.char.startswith(group, "nezha"), p, np.minimum(p, 100))
         loss, covered = pinball(y, p), y <= p
