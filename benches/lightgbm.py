@@ -125,16 +125,20 @@ def child(data, which, threads, out):
     print(json.dumps({"user_s": usage.ru_utime - before, "peak_mib": usage.ru_maxrss / 1024}))
 
 
-def run(command):
-    """Standard output, user CPU and peak memory of a command."""
-    read, write = os.pipe()
-    process = subprocess.Popen(command, stdout=write)
-    os.close(write)
-    text = os.fdopen(read).read()
+def measure(command):
+    """Prints what `run` returns. Between the two, as a process's peak counts that of the one it was forked from."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    text = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         sys.exit(f"{command} failed")
-    return text, usage.ru_utime, usage.ru_maxrss / 1024
+    print(json.dumps([text, usage.ru_utime, usage.ru_maxrss / 1024]))
+
+
+def run(command):
+    """Standard output, user CPU and peak memory (MiB) of a command."""
+    done = subprocess.run([sys.executable, __file__, "--measure", *command], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
 
 
 def main():
@@ -201,5 +205,7 @@ def main():
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         child(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+    elif sys.argv[1:2] == ["--measure"]:
+        measure(sys.argv[2:])
     else:
         main()
