@@ -23,6 +23,8 @@
 #![expect(clippy::expect_used, reason = "a bench may stop on broken input")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads files and clocks")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +35,8 @@ use cpufence::placement::{
     ContainerSpec, Instance, Placed, Placement, SolveSettings, Status, parse_host, place,
 };
 
+use common::{Random, cpu};
+
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/placement");
 const BUDGETS_MS: [u64; 4] = [1, 5, 10, 50];
 const LATE_BUDGETS_MS: [u64; 3] = [1, 10, 50];
@@ -40,14 +44,6 @@ const LATE_BUDGETS_MS: [u64; 3] = [1, 10, 50];
 const WORK_POWERS: u32 = 16;
 /// Largest budget of a run to the proof.
 const PROOF_S: usize = 1;
-
-/// CPU time of this process.
-fn cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(time.tv_sec).expect("not negative");
-    let nanos = u32::try_from(time.tv_nsec).expect("below 10^9");
-    Duration::new(seconds, nanos)
-}
 
 struct Subject {
     name: String,
@@ -327,19 +323,6 @@ fn late(subjects: &[Subject], runs: usize) {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
-
 /// `rounds` events on the host of x96-75-none: in turn as the dice say a
 /// container comes (a fill of 95 % at most), one goes, or predictions change
 /// (three containers by up to 30 %). Each round starts from the placement of
@@ -353,9 +336,7 @@ fn rounds(subjects: &[Subject], rounds: u64) {
     let before = cpu();
     for round in 0..rounds {
         let requested: usize = instance.containers.iter().map(|c| c.cpus as usize).sum();
-        let sizes = [1, 2, 2, 4, 4, 4, 8, 8, 12, 16];
-        let index = usize::try_from(random.below(sizes.len() as u64)).expect("small");
-        let cpus: u32 = sizes[index];
+        let cpus: u32 = random.pick(&[1, 2, 2, 4, 4, 4, 8, 8, 12, 16]);
         let dice = random.below(10);
         if dice < 4 && (requested + cpus as usize) * 20 <= threads * 19 {
             let mut added = ContainerSpec::new(format!("n{round}"), cpus, 0.0);
