@@ -120,6 +120,18 @@ fn cases() -> Vec<Case> {
         apart("alone-numa", "*", "numa", |p| {
             OTHERS.iter().all(|o| is_apart(p, "db", o, Place::Node))
         }),
+        // Two patterns: db and vm apart from log and web.
+        rule(
+            "patterns-core",
+            json!({"kind": "anti_affinity", "containers": "??", "others": "???", "level": "core"}),
+            |p| {
+                ["db", "vm"].iter().all(|a| {
+                    ["log", "web"]
+                        .iter()
+                        .all(|b| is_apart(p, a, b, Place::Core))
+                })
+            },
+        ),
         rule(
             "together-l3",
             json!({"kind": "co_tenancy", "containers": "label:app=shop", "level": "l3"}),
