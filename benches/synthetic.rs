@@ -14,6 +14,7 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "a table is the result")]
 #![expect(clippy::expect_used, reason = "a bench may stop on broken input")]
+#![expect(clippy::disallowed_methods, reason = "a bench reads its arguments")]
 
 mod common;
 
@@ -28,7 +29,6 @@ use common::{Random, cpu};
 /// Nodes, L3s of a node, cores of an L3, threads of a core.
 type Shape = [u64; 4];
 
-#[derive(Clone)]
 struct Host {
     name: String,
     shape: Shape,
@@ -169,7 +169,7 @@ fn growth() -> Vec<Host> {
         is_apart: false,
         seed: 7,
     };
-    [4, 8, 16].map(host).to_vec()
+    [4, 8, 16].map(host).into()
 }
 
 fn table(title: &str, hosts: &[Host], budgets: &[Duration]) {
