@@ -17,7 +17,10 @@ fn solve(instance: &Instance) -> Placed {
         budget: None,
         ..SolveSettings::default()
     };
-    place(instance, &CpuSet::new(), &settings, &|| Duration::ZERO).unwrap()
+    place(instance, &instance.withheld(), &settings, &|| {
+        Duration::ZERO
+    })
+    .unwrap()
 }
 
 /// Two sockets of two cores of two threads: CPUs c and c + 4 are core c.
@@ -318,9 +321,9 @@ fn owners_of(placed: &Placed, problem: &Problem) -> Vec<Option<u32>> {
 /// bound, and that rules which are given up cannot be kept. The least cost
 /// under all rules.
 fn check_plan(instance: &Instance, placed: &Placed, at: &str) -> i64 {
-    let all = Problem::new(instance, &CpuSet::new()).unwrap();
+    let all = Problem::new(instance, &instance.withheld()).unwrap();
     let (least, _) = enumerate(&all, 1 << 20);
-    let problem = Problem::with_rules(&placed.solved, &CpuSet::new(), &placed.rules).unwrap();
+    let problem = Problem::with_rules(&placed.solved, &instance.withheld(), &placed.rules).unwrap();
     let owners = owners_of(placed, &problem);
     assert_eq!(cost(&problem, &owners), placed.answer.cost_parts, "{at}");
     assert_eq!(problem.rules.broken(&problem, &owners), 0, "{at}");
@@ -370,6 +373,55 @@ fn plans_under_rules_are_those_of_enumeration() {
         relaxed += u32::from(placed.answer.status == Status::Relaxed);
     }
     assert!(relaxed > 50, "{relaxed}");
+}
+
+/// Isolated CPUs and those of `off` are given to nobody, also on a host that
+/// is over-full without them; else the plan has the least cost on the others.
+#[test]
+fn withheld_cpus_are_given_to_nobody() {
+    let shape = Shape {
+        width: 2,
+        threads: 8,
+        containers: 4,
+        overlap: false,
+    };
+    let (mut fits, mut over_full) = (0, 0);
+    for seed in 0..600 {
+        let mut random = Random(seed);
+        let mut instance = with_rules(&mut random, shape);
+        let mut withheld = Vec::new();
+        for cpu in &mut instance.topology.cpus {
+            cpu.isolated = random.chance(10);
+            let is_system = random.chance(10);
+            instance.system.cpus = match is_system {
+                true => instance.system.cpus.union(&[cpu.id].into_iter().collect()),
+                false => instance.system.cpus,
+            };
+            if cpu.isolated || is_system {
+                withheld.push(cpu.id);
+            }
+        }
+        let online = instance.topology.online();
+        let offered = online.iter().filter(|cpu| !withheld.contains(cpu)).count();
+        if offered == 0 {
+            continue;
+        }
+        let placed = solve(&instance);
+        for (id, set) in placed.answer.placement.iter().chain(&placed.answer.lent) {
+            assert!(
+                withheld.iter().all(|cpu| !set.contains(*cpu)),
+                "seed {seed}: {id} on {set} of {withheld:?}"
+            );
+        }
+        let requests = placed.normal.containers.iter().map(|c| c.cpus as usize);
+        if requests.sum::<usize>() > offered {
+            over_full += 1;
+        } else {
+            check_plan(&instance, &placed, &format!("seed {seed}: {withheld:?}"));
+            fits += u32::from(!withheld.is_empty());
+        }
+    }
+    assert!(fits > 100 && over_full > 100, "{fits} {over_full}");
 }
 
 /// The same where the rule changes the optimum: fifty times for each kind.
