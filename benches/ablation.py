@@ -17,7 +17,7 @@ clique-merging probing components gomory cmir knapsack-cover flow-cover clique-c
 zero-half implied-bound local-cuts reliability propagation reduced-cost-fixing conflicts restarts
 symmetry feasibility-jump rounding fractional-dive coefficient-dive guided-dive pseudocost-dive
 rins rens one-opt feasibility-pump crossover local-branching crash""".split()
-OFF = {"knapsack-cover", "local-cuts", "crossover", "local-branching", "crash"}
+OFF = {"local-cuts", "crossover", "local-branching", "crash"}
 
 
 def run(args, change):

@@ -59,7 +59,7 @@ techniques! {
     /// Complemented mixed integer rounding of aggregated rows.
     Cmir = "cmir", true;
     /// Lifted knapsack cover cuts.
-    KnapsackCover = "knapsack-cover", false;
+    KnapsackCover = "knapsack-cover", true;
     /// Lifted flow cover cuts.
     FlowCover = "flow-cover", true;
     /// Clique cuts.
