@@ -10,7 +10,7 @@ const ALL_WHOLE: f64 = 4_503_599_627_370_496.0;
     reason = "below ALL_WHOLE, within an i64"
 )]
 fn truncate(a: f64) -> f64 {
-    // Negated, so that what is no number goes through too.
+    // False for what is no number, which so stays what it is.
     if a.abs() < ALL_WHOLE {
         a as i64 as f64
     } else {

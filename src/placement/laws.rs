@@ -9,13 +9,10 @@
 use std::time::Duration;
 
 use super::cost::placement_cost;
-use super::lend::Lending;
 use super::place::place;
 use super::random::Random;
-use super::testing::topology;
-use super::types::{
-    Answer, ContainerSpec, CostParts, Instance, Placement, SolveSettings, Status, System, Weights,
-};
+use super::testing::{host, topology};
+use super::types::{Answer, ContainerSpec, CostParts, Instance, Placement, SolveSettings, Status};
 use crate::cpuset::{CpuId, CpuSet};
 
 /// Random hosts.
@@ -50,14 +47,7 @@ fn running(random: &mut Random) -> Instance {
             ..ContainerSpec::new(format!("c{k}"), u32::try_from(request).unwrap(), 0.0)
         });
     }
-    Instance {
-        weights: Weights::default(),
-        topology,
-        containers,
-        constraints: Vec::new(),
-        system: System::default(),
-        lending: Lending::default(),
-    }
+    host(topology, containers)
 }
 
 fn planned(instance: &Instance) -> Answer {

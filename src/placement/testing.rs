@@ -34,16 +34,21 @@ pub(crate) fn container(id: &str, cpus: u32, p95: f64) -> ContainerSpec {
     ContainerSpec::new(id, cpus, p95)
 }
 
-/// `threads` CPUs without SMT in one L3.
-pub(crate) fn flat_host(threads: u32, containers: Vec<ContainerSpec>) -> Instance {
+/// A host with the default weights and nothing else that is special.
+pub(crate) fn host(topology: Topology, containers: Vec<ContainerSpec>) -> Instance {
     Instance {
         weights: Weights::default(),
-        topology: topology(1, 1, threads, 1),
+        topology,
         containers,
         constraints: Vec::new(),
         system: System::default(),
         lending: crate::placement::Lending::default(),
     }
+}
+
+/// `threads` CPUs without SMT in one L3.
+pub(crate) fn flat_host(threads: u32, containers: Vec<ContainerSpec>) -> Instance {
+    host(topology(1, 1, threads, 1), containers)
 }
 
 pub(super) fn rule(kind: RuleKind, containers: &str) -> Constraint {

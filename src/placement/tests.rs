@@ -1,6 +1,5 @@
 //! Hand-worked cases and properties of the whole round.
 
-use crate::placement::types::System;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::greedy::{Regions, greedy};
 use super::keep::keep_and_fit;
 use super::overfull::giving_up_order;
 use super::state::{Changes, State};
-use super::testing::{container, flat_host, topology};
+use super::testing::{container, flat_host, host, topology};
 use super::*;
 use crate::cpuset::{CpuId, CpuSet};
 
@@ -39,17 +38,6 @@ fn at(spec: ContainerSpec, cpus: &str) -> ContainerSpec {
     ContainerSpec {
         previous: Some(list(cpus).iter().collect()),
         ..spec
-    }
-}
-
-fn host(topology: crate::topology::Topology, containers: Vec<ContainerSpec>) -> Instance {
-    Instance {
-        weights: Weights::default(),
-        topology,
-        containers,
-        constraints: Vec::new(),
-        system: System::default(),
-        lending: Lending::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! positive: what cover cuts are made of.
 
 use super::params;
-use super::row::{Mixed, Valid};
+use super::row::{Mixed, Term, Valid};
 
 /// A binary of the row.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,13 @@ pub(super) fn items(mixed: &Mixed) -> (Vec<Item>, f64) {
         });
     }
     (items, side)
+}
+
+/// The other terms of `mixed`: general integers, which count as continuous, and
+/// the continuous ones.
+pub(super) fn others(mixed: &Mixed) -> impl Iterator<Item = &Term> {
+    let integers = mixed.integers.iter().filter(|term| !term.is_binary());
+    integers.chain(&mixed.continuous)
 }
 
 /// Puts `valid` in the place of `best` if it is violated enough, and more.

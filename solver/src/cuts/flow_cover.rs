@@ -29,7 +29,7 @@
 //! 1999, "Lifted flow cover inequalities for mixed 0-1 integer programs",
 //! Math. Prog. 85.
 
-use super::binaries::{Item, items, keep_better};
+use super::binaries::{Item, items, keep_better, others};
 use super::row::{Mixed, Valid};
 use crate::work::Budget;
 
@@ -59,10 +59,7 @@ fn lift(w: f64, lambda: f64, sums: &[f64]) -> f64 {
 /// The most violated lifted flow cover cut found, with its efficacy.
 pub(crate) fn separate(mixed: &Mixed, budget: &mut Budget) -> Option<(Valid, f64)> {
     let (mut items, side) = items(mixed);
-    // General integers count as continuous.
-    let integers = mixed.integers.iter().filter(|term| !term.is_binary());
-    let others = integers.chain(&mixed.continuous);
-    let has_slack = others.into_iter().any(|term| term.coefficient < 0.0);
+    let has_slack = others(mixed).any(|term| term.coefficient < 0.0);
     // Without a continuous part the knapsack cover does better.
     if !has_slack || items.is_empty() || side < 0.0 {
         return None;

@@ -14,7 +14,7 @@
 //! for 0-1 integer programs: computation", INFORMS J. Computing 10 (C1, C2,
 //! lifting order); E. Zemel 1989 (the dynamic program).
 
-use super::binaries::{self, Item, keep_better};
+use super::binaries::{Item, items, keep_better, others};
 use super::params;
 use super::row::{Mixed, Valid};
 use crate::work::Budget;
@@ -28,9 +28,8 @@ const WEIGHT_EPSILON: f64 = 1e-9;
 /// `mixed` relaxed to a knapsack of binaries: items and side; none where a
 /// term has no bound to relax to.
 fn knapsack(mixed: &Mixed) -> Option<(Vec<Item>, f64)> {
-    let (items, mut side) = binaries::items(mixed);
-    let integers = mixed.integers.iter().filter(|term| !term.is_binary());
-    for term in integers.chain(&mixed.continuous) {
+    let (items, mut side) = items(mixed);
+    for term in others(mixed) {
         if term.coefficient < 0.0 {
             side -= term.coefficient * term.width;
         }

@@ -240,11 +240,11 @@ impl Domain {
         self.clauses.clauses.len() > self.clauses.room
     }
 
-    /// Drops the less active half of too many clauses; only at level 0. There
+    /// Drops the less active half of the clauses; only at level 0. There
     /// is room for half as many from then on where propagating them took more
     /// than `allowed` entries since the last time, else for more again.
     pub(crate) fn tidy_clauses(&mut self, allowed: u64) {
-        if self.level() > 0 || !self.has_many_clauses() {
+        if self.level() > 0 {
             return;
         }
         let is_dear = self.clauses.touched as u64 > allowed;
@@ -291,10 +291,7 @@ impl Domain {
         let is_clause = self.level() > 0
             && self.explain_contradiction(&mut frontier)
             && self.resolve(&mut frontier);
-        Learned {
-            is_clause,
-            touched: frontier.touched,
-        }
+        frontier.learned(is_clause)
     }
 
     /// Adds what the contradiction that propagation has found follows from;
@@ -329,10 +326,7 @@ impl Domain {
         let is_clause = self.level() > 0
             && self.explain_terms(terms, side, before, SURPLUS, &mut frontier)
             && self.resolve(&mut frontier);
-        Learned {
-            is_clause,
-            touched: frontier.touched,
-        }
+        frontier.learned(is_clause)
     }
 
     /// The last change crossed the column's other bound: what implies the one
@@ -614,6 +608,13 @@ impl Frontier {
 
     fn remove_last(&mut self) {
         self.positions.pop_last();
+    }
+
+    fn learned(&self, is_clause: bool) -> Learned {
+        Learned {
+            is_clause,
+            touched: self.touched,
+        }
     }
 
     fn merge(&mut self, other: Self) {

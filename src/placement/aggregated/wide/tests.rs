@@ -33,7 +33,8 @@ struct Seen {
 
 /// The model's optimum is the least cost of all assignments, its point can be
 /// rebuilt at that cost, and an assignment's own point costs what it costs.
-fn check(random: &mut Random, instance: &Instance, at: &str, seen: &mut Seen) {
+fn check(random: &mut Random, instance: &Instance, seed: u64, seen: &mut Seen) {
+    let at = format!("seed {seed}: {:?}", instance.constraints);
     let problem = Problem::new(instance, &CpuSet::new()).unwrap();
     let model = Aggregated::build(&problem).expect("like threads, few companies");
     if !model.cells.iter().any(|cell| cell.is_wide) {
@@ -150,7 +151,7 @@ fn optimum_is_the_least_cost_of_all_assignments() {
             ..shape(width, 9)
         };
         let instance = instance(&mut random, shape);
-        check(&mut random, &instance, &format!("seed {seed}"), &mut seen);
+        check(&mut random, &instance, seed, &mut seen);
     }
     eprintln!("{seen:?}");
     assert!(
@@ -169,13 +170,7 @@ fn optimum_under_rules_is_the_least_cost_that_keeps_them() {
     for seed in 0..900 {
         let mut random = Random(10_000 + seed);
         let instance = with_rules(&mut random, shape(if seed % 3 == 0 { 8 } else { 4 }, 8));
-        let rules = &instance.constraints;
-        check(
-            &mut random,
-            &instance,
-            &format!("seed {seed}: {rules:?}"),
-            &mut seen,
-        );
+        check(&mut random, &instance, seed, &mut seen);
     }
     eprintln!("{seen:?}");
     assert!(
@@ -213,13 +208,7 @@ fn optimum_of_any_pattern_apart_is_the_least_cost() {
                 }
             }
         }
-        let rules = &instance.constraints;
-        check(
-            &mut random,
-            &instance,
-            &format!("seed {seed}: {rules:?}"),
-            &mut seen,
-        );
+        check(&mut random, &instance, seed, &mut seen);
     }
     eprintln!("{seen:?}");
     assert!(
