@@ -88,6 +88,7 @@ use branchcut::Model;
 
 use super::cells::{self, Cell};
 use super::classes::{self, Claims, Class};
+use super::configuration::Range;
 use super::counts::State;
 use super::problem::{L3, NUMA, Problem};
 use super::rows::{Draft, Terms};
@@ -172,8 +173,8 @@ pub(super) fn shares_once(problem: &Problem, k: usize) -> bool {
 impl Aggregated {
     /// Builds the model; none where the host has no cells (a core of threads
     /// that differ) or rules of who may share a core that fall into too many
-    /// [companies](super::companies).
-    pub(super) fn build(problem: &Problem) -> Option<Self> {
+    /// [companies](super::companies). `ranges`: what L3s may hold, as far as is known.
+    pub(super) fn build(problem: &Problem, ranges: &[Range]) -> Option<Self> {
         let cells = cells::cells(problem)?;
         let claims = classes::claims(problem);
         let classes: Vec<Vec<Class>> = cells
@@ -222,7 +223,12 @@ impl Aggregated {
             of_cell: &of_cell,
             level,
         });
-        let of_level = of_level.map(|part| part.build(&mut draft));
+        let [l3, numa] = of_level;
+        let l3 = l3.build(&mut draft);
+        for range in ranges {
+            narrow(range, &cells, &of_cell, &l3, &mut draft);
+        }
+        let of_level = [l3, numa.build(&mut draft)];
         nesting(problem, &of_level, &mut draft);
         halves(problem, &of_level, &mut draft);
         for set in &alike {
@@ -252,6 +258,36 @@ impl Aggregated {
             present,
             core_sets,
         })
+    }
+}
+
+/// An L3 holds no more and no less than `range` says.
+fn narrow(
+    range: &Range,
+    cells: &[Cell],
+    of_cell: &[CellColumns],
+    l3: &LevelColumns,
+    draft: &mut Draft,
+) {
+    let own = || (0..cells.len()).filter(|&h| cells[h].group[L3] == range.group);
+    for (k, &[least, most]) in range.threads.iter().enumerate() {
+        for h in own() {
+            let cell = &of_cell[h];
+            draft.narrow(cell.threads[k], 0, most);
+            if let Some(f) = cell.whole[k] {
+                draft.narrow(f, 0, most / 2);
+            }
+            if let Some(m) = cell.shared[k] {
+                draft.narrow(m, 0, most);
+            }
+        }
+        if least > 0 {
+            let all = own().map(|h| (of_cell[h].threads[k], 1));
+            draft.at_least(all.collect(), least);
+        }
+        if let Some(y) = l3.used[range.group][k] {
+            draft.narrow(y, least.min(1), most.min(1));
+        }
     }
 }
 

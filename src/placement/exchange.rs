@@ -151,7 +151,7 @@ impl Exchange {
         let problem = pose(instance, unavailable)?.problem;
         let (form, model) = match kind {
             ModelKind::Aggregated => {
-                let form = Aggregated::build(&problem).ok_or(ExchangeError::NoCells)?;
+                let form = Aggregated::build(&problem, &[]).ok_or(ExchangeError::NoCells)?;
                 let scale = (form.constant, form.divisor);
                 let model = named(&form.model, scale, form.names())?;
                 (Form::Aggregated(Box::new(form)), model)

@@ -25,7 +25,7 @@ use std::time::Duration;
 use branchcut::StopFlag;
 
 use super::anneal::{Annealed, anneal};
-use super::configuration::{self, Task};
+use super::configuration::{self, Range, Rises, Task};
 use super::conflict::{Room, Settled, settle};
 use super::cost::{cost, priced};
 use super::division::divide;
@@ -455,6 +455,7 @@ fn search(
         search.owners = owners;
     };
     improve(&mut search, start, first);
+    let mut rises = None;
     if has_patterns && is_open(&search) {
         let found = configuration::search(&Task {
             problem,
@@ -470,6 +471,7 @@ fn search(
         search.cost = found.cost;
         search.lower_bound = search.lower_bound.max(found.lower_bound);
         search.owners = found.owners;
+        rises = found.rises;
         if is_open(&search) {
             let start = State::new(problem, &search.owners);
             improve(&mut search, start, share - first);
@@ -494,15 +496,28 @@ fn search(
     search.searched = (limits.clock)();
     let keeps = problem.rules.is_empty() || problem.rules.broken(problem, &search.owners) == 0;
     if keeps && is_open(&search) {
-        prove(problem, settings, limits, &mut search);
+        let ranges = rises.map(|rises: Rises| rises.ranges(search.cost));
+        prove(
+            problem,
+            settings,
+            limits,
+            &mut search,
+            &ranges.unwrap_or_default(),
+        );
     }
     search
 }
 
-/// Runs the MIP from the best assignment so far. That it ran at all is a unit
+/// Runs the MIP from the best assignment so far, within what `ranges` leave. That it ran at all is a unit
 /// of work of its own, since building the model may improve the assignment.
-fn prove(problem: &Problem, settings: &SolveSettings, limits: &Limits<'_>, search: &mut Search) {
-    let prepared = Prepared::new(problem, &search.owners);
+fn prove(
+    problem: &Problem,
+    settings: &SolveSettings,
+    limits: &Limits<'_>,
+    search: &mut Search,
+    ranges: &[Range],
+) {
+    let prepared = Prepared::within(problem, &search.owners, ranges);
     search.work += 1;
     let settings = SolveSettings {
         work_limit: limits.work.map(|limit| limit - search.work),

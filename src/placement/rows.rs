@@ -35,6 +35,13 @@ impl Draft {
         self.columns.len() - 1
     }
 
+    /// Narrows a column's bounds.
+    pub(super) fn narrow(&mut self, column: usize, lower: i64, upper: i64) {
+        let column = &mut self.columns[column];
+        column.lower = column.lower.max(lower);
+        column.upper = column.upper.min(upper);
+    }
+
     /// Adds to a column's cost.
     pub(super) fn charge(&mut self, column: usize, cost: i64) {
         self.columns[column].cost += cost;

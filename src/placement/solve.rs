@@ -17,6 +17,7 @@ use branchcut::{Model, Options, Outcome, Status, StopFlag, Technique};
 
 use super::aggregated::{Aggregated, shares_once};
 use super::cells::Cell;
+use super::configuration::Range;
 use super::cost::{cost, priced};
 use super::counts;
 use super::lower::lower_bound;
@@ -97,8 +98,8 @@ enum Form {
 }
 
 impl Form {
-    fn new(problem: &Problem) -> Self {
-        match Aggregated::build(problem) {
+    fn new(problem: &Problem, ranges: &[Range]) -> Self {
+        match Aggregated::build(problem, ranges) {
             Some(model) => Self::Aggregated(Box::new(model)),
             None if problem.threads.len() * problem.containers.len() <= NAIVE_COLUMNS => {
                 Self::Naive(Box::new(Naive::build(problem)))
@@ -130,11 +131,16 @@ impl<'a> Prepared<'a> {
     /// If `start` does not give each container exactly its request.
     #[must_use]
     pub fn new(problem: &'a Problem, start: &Owners) -> Self {
+        Self::within(problem, start, &[])
+    }
+
+    /// The same, for assignments that cost no more than `start` alone, of which `ranges` are known.
+    pub(super) fn within(problem: &'a Problem, start: &Owners, ranges: &[Range]) -> Self {
         assert!(problem.is_complete(start), "the start is complete");
         let start_cost = priced(problem, start);
         let mut owners = start.to_vec();
         let mut point = None;
-        let form = Form::new(problem);
+        let form = Form::new(problem, ranges);
         match &form {
             Form::Aggregated(model) => {
                 merge_shared(problem, &model.cells, &mut owners);
@@ -284,7 +290,7 @@ pub(super) fn feasible(
     let options = Options::default()
         .with_time_limit(time_left)
         .with_work_limit(work_limit);
-    let form = Form::new(problem);
+    let form = Form::new(problem, &[]);
     let model = match &form {
         Form::Aggregated(form) => &form.model,
         Form::Naive(form) => &form.model,

@@ -5,7 +5,8 @@ use super::super::problem::{L3, NUMA, Owners, Problem};
 use super::super::state::State;
 use super::bundle::{Bundle, Column, Layout, Prices};
 use super::choices::{SCALE, Units};
-use super::pricing::{Pricer, pattern_cost};
+use super::fixing::Rises;
+use super::pricing::{Pricer, Pricing, pattern_cost};
 use super::rounding::{Rounding, round};
 use super::split::{Request, Splitter};
 
@@ -56,6 +57,8 @@ pub(in super::super) struct Found {
     pub(in super::super) work: u64,
     /// Whether it ended by itself.
     pub(in super::super) is_whole: bool,
+    /// What L3s may hold; none where it did not end by itself, or with a proof.
+    pub(in super::super) rises: Option<Rises>,
 }
 
 /// A price in 1 / [`SCALE`] micro-CPU.
@@ -81,9 +84,13 @@ pub(in super::super) fn search(task: &Task<'_>) -> Found {
         lower_bound: task.lower_bound,
         work: 0,
         is_whole: true,
+        rises: None,
     };
     if let Some(mut search) = Search::new(task.problem) {
         found.is_whole = search.run(task, &mut found).is_some();
+        if found.is_whole && found.lower_bound < found.cost {
+            found.rises = search.rises(task.stop);
+        }
     }
     found
 }
@@ -111,6 +118,16 @@ struct Search<'a> {
     splitter: Splitter,
     /// By class, container, threads.
     prices: Vec<Vec<Vec<i64>>>,
+    best: Option<Best>,
+}
+
+/// The prices of the best bound.
+#[derive(Clone, Debug)]
+struct Best {
+    /// The bound, scaled.
+    total: i128,
+    prices: Vec<Vec<Vec<i64>>>,
+    node_prices: Vec<i64>,
 }
 
 impl<'a> Search<'a> {
@@ -176,6 +193,7 @@ impl<'a> Search<'a> {
             pricer: Pricer::default(),
             splitter: Splitter::default(),
             prices,
+            best: None,
         })
     }
 
@@ -259,9 +277,13 @@ impl<'a> Search<'a> {
         for c in 0..self.units.classes.len() {
             Self::spend(task, found)?;
             let class = &self.units.classes[c];
-            let priced =
-                self.pricer
-                    .price(class, &self.rho, self.balance, &self.prices[c], self.steps)?;
+            let priced = self.pricer.price(Pricing {
+                class,
+                rho: &self.rho,
+                balance: self.balance,
+                prices: &self.prices[c],
+                steps: self.steps,
+            })?;
             total += i128::from(priced.value) * class.size as i128;
             let size = class.size as f64;
             let layout = self.bundle.layout();
@@ -282,6 +304,13 @@ impl<'a> Search<'a> {
         }
         // Costs are integers, so the bound may be rounded up.
         let scale = i128::from(SCALE);
+        if self.best.as_ref().is_none_or(|best| total > best.total) {
+            self.best = Some(Best {
+                total,
+                prices: self.prices.clone(),
+                node_prices: node_prices.clone(),
+            });
+        }
         let up = total.div_euclid(scale) + i128::from(total.rem_euclid(scale) > 0);
         let value = i64::try_from(up).ok()?;
         #[expect(clippy::cast_precision_loss, reason = "only chooses prices")]
@@ -289,18 +318,46 @@ impl<'a> Search<'a> {
         Some((value, fixed))
     }
 
-    /// The least price of splitting the request of `k`; adds the column.
-    fn split(&mut self, k: usize, node_prices: &[i64]) -> i64 {
-        let rho = self.rho[k];
+    /// What splitting the request of `k` is charged, `rates` by node.
+    fn request<'r>(&self, k: usize, rates: &'r [i64]) -> Request<'r> {
         let container = &self.problem.containers[k];
-        let rates: Vec<i64> = node_prices.iter().map(|price| price * rho).collect();
-        let request = Request {
+        Request {
             index: k,
             threads: container.request,
             spread: self.weights.spread * container.load * SCALE,
             movement: self.weights.movement * SCALE,
-            rates: &rates,
-        };
+            rates,
+        }
+    }
+
+    /// See [`Rises`]; none where `stop` ended it.
+    fn rises(&mut self, stop: &dyn Fn() -> bool) -> Option<Rises> {
+        let best = self.best.take()?;
+        let mut of_class = Vec::new();
+        for (class, prices) in self.units.classes.iter().zip(&best.prices) {
+            let pricing = Pricing {
+                class,
+                rho: &self.rho,
+                balance: self.balance,
+                prices,
+                steps: self.steps,
+            };
+            of_class.push(self.pricer.values(pricing, stop)?);
+        }
+        let mut of_container = Vec::new();
+        for (k, rho) in self.rho.iter().enumerate() {
+            let rates: Vec<i64> = best.node_prices.iter().map(|price| price * rho).collect();
+            let request = self.request(k, &rates);
+            of_container.push(Splitter::values(&self.units, request, &best.prices, stop)?);
+        }
+        Some(Rises::new(&self.units, best.total, of_class, of_container))
+    }
+
+    /// The least price of splitting the request of `k`; adds the column.
+    fn split(&mut self, k: usize, node_prices: &[i64]) -> i64 {
+        let rho = self.rho[k];
+        let rates: Vec<i64> = node_prices.iter().map(|price| price * rho).collect();
+        let request = self.request(k, &rates);
         let mut split = Vec::new();
         let value = self
             .splitter

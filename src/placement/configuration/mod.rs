@@ -41,7 +41,8 @@
 //!
 //! Everything is evaluated in integers at rounded prices (1/64 micro-CPU), so the bound is safe whatever
 //! chose the prices. `pricing` finds patterns by dynamic programming, `split` splits; `bundle` chooses
-//! prices; `dual` is the loop; `rounding` makes assignments of the patterns' weights, which local
+//! prices; `dual` is the loop; `fixing` says
+//! what the MIP after it may leave out; `rounding` makes assignments of the patterns' weights, which local
 //! search improves. Every pricing of all units gives a bound, so a limit always leaves one.
 //!
 //! Sources: Gilmore and Gomory, "A linear programming approach to the cutting stock
@@ -51,6 +52,7 @@
 mod bundle;
 mod choices;
 mod dual;
+mod fixing;
 mod pricing;
 mod rounding;
 mod split;
@@ -60,6 +62,7 @@ mod tests;
 use super::problem::{L3, Problem};
 
 pub(super) use dual::{Task, search};
+pub(super) use fixing::{Range, Rises};
 
 /// Fewest L3s: below, the aggregated model's own bounds are better or sooner.
 const FEWEST: usize = 3;

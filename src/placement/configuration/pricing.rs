@@ -24,7 +24,10 @@
 //! The numbers are integers below 2^53 in floats, whose sums and minima are exact; floats
 //! since their minimum is one instruction everywhere.
 
+use std::ops::Range;
+
 use super::choices::{Choice, Class, SCALE};
+use super::split::NEVER;
 
 /// The cheapest pattern.
 #[derive(Clone, Debug, Default)]
@@ -78,12 +81,131 @@ struct Offer {
     worth: f64,
 }
 
+/// How a unit's tables are laid out, and what the load costs.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    /// Rows, by halves of cores.
+    width: usize,
+    /// Columns, by steps of the load below the share.
+    high: usize,
+    /// d.
+    unit: i64,
+    /// What a step above the share costs.
+    rate: f64,
+    /// What of tau is above its last whole step, at that price.
+    slack: f64,
+}
+
+impl Frame {
+    /// None where the share has more steps than there is memory.
+    fn new(class: &Class, balance: i64, steps: i64) -> Option<Self> {
+        let unit = grain(class, steps);
+        Some(Self {
+            width: class.halves + 1,
+            high: usize::try_from(class.share / unit).ok()? + 1,
+            unit,
+            rate: float(balance * SCALE * unit),
+            slack: float(balance * SCALE * (class.share % unit)),
+        })
+    }
+
+    /// The tables of no container: an even number of halves is left.
+    fn none(&self, table: &mut Table) {
+        table.rest.clear();
+        table.rest.resize(self.width * self.high, f64::INFINITY);
+        table.over.clear();
+        table.over.resize(self.width, f64::INFINITY);
+        for u in (0..self.width).step_by(2) {
+            table.over[u] = 0.0;
+            table.rest[u * self.high..(u + 1) * self.high].fill(0.0);
+        }
+    }
+
+    /// The tables `next` of some containers, with one more that has `offers`.
+    fn add(&self, offers: &[Offer], next: &Table, table: &mut Table) {
+        let Self {
+            width,
+            high,
+            rate,
+            slack,
+            ..
+        } = *self;
+        table.rest.clear();
+        table.rest.resize(width * high, f64::INFINITY);
+        table.over.clear();
+        table.over.resize(width, f64::INFINITY);
+        for offer in offers {
+            let all_over = offer.worth + rate * offer.steps as f64;
+            for u in offer.halves..width {
+                let from = u - offer.halves;
+                let beyond = next.over[from];
+                let least = all_over + beyond;
+                let over = &mut table.over[u];
+                *over = if least < *over { least } else { *over };
+                let row = &mut table.rest[u * high..(u + 1) * high];
+                let next = &next.rest[from * high..(from + 1) * high];
+                let q = offer.steps.min(high);
+                if beyond < f64::INFINITY {
+                    for (l, value) in row[..q].iter_mut().enumerate() {
+                        let least = (all_over + beyond) - (rate * l as f64 + slack);
+                        *value = if least < *value { least } else { *value };
+                    }
+                }
+                for (value, next) in row[q..].iter_mut().zip(next) {
+                    let least = offer.worth + next;
+                    *value = if least < *value { least } else { *value };
+                }
+            }
+        }
+    }
+
+    /// What `offer` is worth with `u` halves and `left` steps below the share (none: it is
+    /// above) before the containers of `next`; and the steps left after it.
+    fn worth(
+        &self,
+        offer: &Offer,
+        next: &Table,
+        u: usize,
+        left: Option<usize>,
+    ) -> (f64, Option<usize>) {
+        let from = u - offer.halves;
+        let beyond = next.over[from] + offer.worth + self.rate * offer.steps as f64;
+        match left {
+            Some(l) if offer.steps <= l => {
+                let l = l - offer.steps;
+                (offer.worth + next.rest[from * self.high + l], Some(l))
+            }
+            Some(l) => (beyond - (self.rate * l as f64 + self.slack), None),
+            None => (beyond, None),
+        }
+    }
+}
+
+/// rest and over of some containers.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    rest: Vec<f64>,
+    over: Vec<f64>,
+}
+
 /// Room for pricing, to be used again and again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pricer {
-    rest: Vec<f64>,
-    over: Vec<f64>,
+    /// Of the containers from the k-th on.
+    tables: Vec<Table>,
     offers: Vec<Vec<Offer>>,
+}
+
+/// What a unit's patterns are priced with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pricing<'a> {
+    pub(super) class: &'a Class,
+    pub(super) rho: &'a [i64],
+    /// B.
+    pub(super) balance: i64,
+    /// By container and threads.
+    pub(super) prices: &'a [Vec<i64>],
+    pub(super) steps: i64,
 }
 
 /// An integer below 2^53 as a float.
@@ -101,22 +223,26 @@ fn integer(x: f64) -> i64 {
 }
 
 impl Pricer {
-    /// `prices` by container and threads. None where no pattern fits, which the
+    /// The cheapest pattern. None where no pattern fits, which the
     /// bounds on choices of a problem that can be solved never bring about.
-    pub(super) fn price(
-        &mut self,
-        class: &Class,
-        rho: &[i64],
-        balance: i64,
-        prices: &[Vec<i64>],
-        steps: i64,
-    ) -> Option<Priced> {
-        let unit = grain(class, steps);
-        let top = usize::try_from(class.share / unit).ok()?;
-        let share = class.share;
-        // What a step above the share costs.
-        let rate = float(balance * SCALE * unit);
-        let slack = float(balance * SCALE * (share % unit));
+    pub(super) fn price(&mut self, pricing: Pricing<'_>) -> Option<Priced> {
+        let frame = self.prepare(pricing)?;
+        let containers = self.offers.len();
+        self.tables.resize_with(containers + 1, Table::default);
+        frame.none(&mut self.tables[containers]);
+        for k in (0..containers).rev() {
+            let (table, next) = self.tables[k..].split_at_mut(1);
+            frame.add(&self.offers[k], &next[0], &mut table[0]);
+        }
+        self.pattern(pricing, frame)
+    }
+
+    /// The offers at these prices.
+    fn prepare(&mut self, pricing: Pricing<'_>) -> Option<Frame> {
+        let Pricing {
+            class, rho, prices, ..
+        } = pricing;
+        let frame = Frame::new(class, pricing.balance, pricing.steps)?;
         self.offers.resize_with(rho.len(), Vec::new);
         for (k, offers) in self.offers.iter_mut().enumerate() {
             offers.clear();
@@ -127,89 +253,28 @@ impl Pricer {
                 offers.push(Offer {
                     threads: choice.threads,
                     halves: choice.halves,
-                    steps: usize::try_from(rho[k] * choice.threads as i64 / unit).ok()?,
+                    steps: usize::try_from(rho[k] * choice.threads as i64 / frame.unit).ok()?,
                     worth: float(choice.cost - prices[k][choice.threads]),
                 });
             }
         }
-        let (width, high) = (class.halves + 1, top + 1);
-        let containers = rho.len();
-        self.rest.clear();
-        self.rest
-            .resize((containers + 1) * width * high, f64::INFINITY);
-        self.over.clear();
-        self.over.resize((containers + 1) * width, f64::INFINITY);
-        for u in (0..width).step_by(2) {
-            self.over[containers * width + u] = 0.0;
-            let row = (containers * width + u) * high;
-            self.rest[row..row + high].fill(0.0);
-        }
-        for k in (0..containers).rev() {
-            let (before, after) = self.rest.split_at_mut((k + 1) * width * high);
-            let rows = &mut before[k * width * high..];
-            let (over_before, over_after) = self.over.split_at_mut((k + 1) * width);
-            let over = &mut over_before[k * width..];
-            for offer in &self.offers[k] {
-                let all_over = offer.worth + rate * offer.steps as f64;
-                for u in offer.halves..width {
-                    let from = u - offer.halves;
-                    let beyond = over_after[from];
-                    let least = all_over + beyond;
-                    over[u] = if least < over[u] { least } else { over[u] };
-                    let row = &mut rows[u * high..(u + 1) * high];
-                    let next = &after[from * high..(from + 1) * high];
-                    let q = offer.steps.min(high);
-                    for (l, value) in row[..q].iter_mut().enumerate() {
-                        let least = (all_over + beyond) - (rate * l as f64 + slack);
-                        let least = if beyond < f64::INFINITY {
-                            least
-                        } else {
-                            f64::INFINITY
-                        };
-                        *value = if least < *value { least } else { *value };
-                    }
-                    for (value, next) in row[q..].iter_mut().zip(next) {
-                        let least = offer.worth + next;
-                        *value = if least < *value { least } else { *value };
-                    }
-                }
-            }
-        }
-        self.pattern(class, prices, top, rate, slack)
+        Some(frame)
     }
 
     /// The pattern, from the first container on.
-    fn pattern(
-        &self,
-        class: &Class,
-        prices: &[Vec<i64>],
-        top: usize,
-        rate: f64,
-        slack: f64,
-    ) -> Option<Priced> {
-        let (width, high) = (class.halves + 1, top + 1);
-        let value = self.rest[class.halves * high + top];
+    fn pattern(&self, pricing: Pricing<'_>, frame: Frame) -> Option<Priced> {
+        let mut u = pricing.class.halves;
+        let mut left = Some(frame.high - 1);
+        let value = self.tables[0].rest[u * frame.high + frame.high - 1];
         if value >= f64::INFINITY {
             return None;
         }
         let mut parts = Vec::with_capacity(self.offers.len());
-        let mut u = class.halves;
-        // None once the load is above the share.
-        let mut left = Some(top);
         let mut received = 0;
         for (k, offers) in self.offers.iter().enumerate() {
             let mut found: Option<(f64, Offer, Option<usize>)> = None;
             for offer in offers.iter().filter(|offer| offer.halves <= u) {
-                let at = (k + 1) * width + u - offer.halves;
-                let beyond = self.over[at] + offer.worth + rate * offer.steps as f64;
-                let (least, after) = match left {
-                    Some(l) if offer.steps <= l => {
-                        let l = l - offer.steps;
-                        (offer.worth + self.rest[at * high + l], Some(l))
-                    }
-                    Some(l) => (beyond - (rate * l as f64 + slack), None),
-                    None => (beyond, None),
-                };
+                let (least, after) = frame.worth(offer, &self.tables[k + 1], u, left);
                 if found.is_none_or(|found| least < found.0) {
                     found = Some((least, *offer, after));
                 }
@@ -217,7 +282,7 @@ impl Pricer {
             let (_, offer, after) = found?;
             u -= offer.halves;
             left = after;
-            received += prices[k][offer.threads];
+            received += pricing.prices[k][offer.threads];
             parts.push(Part {
                 threads: offer.threads,
                 halves: offer.halves,
@@ -229,5 +294,65 @@ impl Pricer {
             cost: value + received,
             parts,
         })
+    }
+
+    /// For each container and number of its threads the value of the cheapest pattern that
+    /// has it so, [`NEVER`] where there is none; nothing if `stop` ended it. In K log K additions,
+    /// where one pricing takes K: the tables of all containers outside a half are those of all
+    /// outside both halves and the other half.
+    pub(super) fn values(
+        &mut self,
+        pricing: Pricing<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Vec<Vec<i64>>> {
+        let frame = self.prepare(pricing)?;
+        let mut values: Vec<Vec<i64>> = pricing
+            .prices
+            .iter()
+            .map(|prices| vec![NEVER; prices.len()])
+            .collect();
+        let mut none = Table::default();
+        frame.none(&mut none);
+        self.leave_out(frame, 0..self.offers.len(), &none, &mut values, stop)?;
+        Some(values)
+    }
+
+    /// The values of the containers in `range`, `others` being the table of all others.
+    fn leave_out(
+        &self,
+        frame: Frame,
+        range: Range<usize>,
+        others: &Table,
+        values: &mut [Vec<i64>],
+        stop: &dyn Fn() -> bool,
+    ) -> Option<()> {
+        if range.len() <= 1 {
+            for k in range {
+                for offer in &self.offers[k] {
+                    let (u, left) = (frame.width - 1, Some(frame.high - 1));
+                    let (value, _) = frame.worth(offer, others, u, left);
+                    if value < f64::INFINITY {
+                        let least = &mut values[k][offer.threads];
+                        *least = integer(value).min(*least);
+                    }
+                }
+            }
+            return Some(());
+        }
+        let middle = range.start + range.len() / 2;
+        let halves = [range.start..middle, middle..range.end];
+        for (own, other) in [(0, 1), (1, 0)] {
+            let mut table = others.clone();
+            let mut next = Table::default();
+            for k in halves[other].clone() {
+                if stop() {
+                    return None;
+                }
+                frame.add(&self.offers[k], &table, &mut next);
+                std::mem::swap(&mut table, &mut next);
+            }
+            self.leave_out(frame, halves[own].clone(), &table, values, stop)?;
+        }
+        Some(())
     }
 }

@@ -12,7 +12,7 @@
 use super::choices::Units;
 
 /// More than anything costs.
-const NEVER: i64 = i64::MAX / 4;
+pub(super) const NEVER: i64 = i64::MAX / 4;
 
 /// A container's request and what nodes charge it.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,64 @@ impl Splitter {
         value
     }
 
+    /// For each unit, in the order of the nodes, and each number of threads there the
+    /// least price of a split that has it so; nothing if `stop` ended it.
+    pub(super) fn values(
+        units: &Units,
+        request: Request<'_>,
+        prices: &[Vec<Vec<i64>>],
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Vec<Vec<i64>>> {
+        let r = request.threads;
+        let k = request.index;
+        let own = |class: usize| -> &[i64] {
+            let most = units.classes[class].threads.min(r);
+            &prices[class][k][..=most]
+        };
+        let charge = |n: usize, j: usize| {
+            let there = match j {
+                0 => 0,
+                _ => request.spread + request.rates[n] * j as i64,
+            };
+            there + request.movement * (units.nodes[n].before[k] - j as i64).max(0)
+        };
+        let nodes = units.nodes.iter().enumerate().map(|(n, node)| {
+            let mut inside = join_all(node.units.iter().map(|&class| own(class)), r);
+            for (j, value) in inside.iter_mut().enumerate().filter(|(_, v)| **v < NEVER) {
+                *value += charge(n, j);
+            }
+            inside
+        });
+        let nodes: Vec<Vec<i64>> = nodes.collect();
+        let mut values = Vec::new();
+        for (n, node) in units.nodes.iter().enumerate() {
+            let others = (0..nodes.len()).filter(|&m| m != n);
+            let others = join_all(others.map(|m| nodes[m].as_slice()), r);
+            // What t threads in this node cost beside their prices.
+            let beside: Vec<i64> = (0..=r)
+                .map(|t| match others[r - t] {
+                    NEVER => NEVER,
+                    others => others + charge(n, t),
+                })
+                .collect();
+            for at in 0..node.units.len() {
+                if stop() {
+                    return None;
+                }
+                let rest = node.units.iter().enumerate().filter(|&(i, _)| i != at);
+                let rest = join_all(rest.map(|(_, &class)| own(class)), r);
+                let least = |(n, &price): (usize, &i64)| {
+                    let sums = rest[..=r - n].iter().zip(&beside[n..]);
+                    let sums = sums.filter(|&(&a, &b)| a < NEVER && b < NEVER);
+                    let sum = sums.map(|(a, b)| a + b).min();
+                    sum.filter(|_| price < NEVER).map_or(NEVER, |s| s + price)
+                };
+                values.push(own(node.units[at]).iter().enumerate().map(least).collect());
+            }
+        }
+        Some(values)
+    }
+
     /// Row `at`: min over t of before(j - t) + added(t).
     fn step(&mut self, at: usize, before: &[i64], added: &[i64], room: usize) {
         if self.rows.len() <= at {
@@ -113,4 +171,22 @@ impl Splitter {
             }
         }
     }
+}
+
+/// The least sums of so many threads, up to `r`, over `tables`.
+fn join_all<'a>(tables: impl Iterator<Item = &'a [i64]>, r: usize) -> Vec<i64> {
+    let mut all = vec![NEVER; r + 1];
+    all[0] = 0;
+    for table in tables {
+        let before = all.clone();
+        all.fill(NEVER);
+        for (t, &added) in table.iter().enumerate().filter(|(_, v)| **v < NEVER) {
+            for (value, &before) in all[t..].iter_mut().zip(&before) {
+                if before < NEVER {
+                    *value = (before + added).min(*value);
+                }
+            }
+        }
+    }
+    all
 }

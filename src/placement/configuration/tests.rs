@@ -1,14 +1,16 @@
 use super::super::cost::cost;
 use super::super::enumerate::enumerate;
 use super::super::random::{Random, Shape, instance};
-use super::super::types::Instance;
+use super::super::solve::Prepared;
+use super::super::types::{Instance, SolveSettings};
 use super::choices::{Choice, Class, SCALE, Units};
-use super::pricing::{Part, Pricer, pattern_cost};
-use super::split::{Request, Splitter};
+use super::pricing::{Part, Pricer, Pricing, pattern_cost};
+use super::split::{NEVER, Request, Splitter};
 use super::*;
 use crate::cpuset::{CpuId, CpuSet};
 use crate::placement::problem::NUMA;
 use crate::placement::testing;
+use branchcut::StopFlag;
 
 fn number(random: &mut Random, below: usize) -> i64 {
     i64::try_from(random.below(below)).unwrap()
@@ -100,6 +102,43 @@ fn bounds_are_never_above_the_least_cost() {
     assert!(found * 10 > hosts * 8, "{found} of {hosts} found");
 }
 
+/// The MIP within what is left for a cost still finds the least; from starts at it and above.
+#[test]
+fn what_is_left_holds_the_optimum() {
+    let (mut narrowed, mut above) = (0, 0);
+    for seed in 0..4 * testing_hosts() {
+        let random = &mut Random(seed);
+        let host = chiplets(random);
+        let problem = Problem::new(&host, &CpuSet::new()).unwrap();
+        let (least, best) = enumerate(&problem, 3_000_000);
+        let start = super::super::random::assignment(random, &problem);
+        let Some(rises) = run(&problem, &start, 2000).rises else {
+            continue;
+        };
+        for start in [&start, &best] {
+            let cost = cost(&problem, start).total();
+            let ranges = rises.ranges(cost);
+            for range in &ranges {
+                let threads = &problem.levels[L3].groups[range.group].threads;
+                for (k, &[low, high]) in range.threads.iter().enumerate() {
+                    let of_k = |&&t: &&usize| best[t] == u32::try_from(k).ok();
+                    let n = i64::try_from(threads.iter().filter(of_k).count()).unwrap();
+                    assert!((low..=high).contains(&n), "seed {seed}: {low} {n} {high}");
+                    let most = problem.containers[k].request.min(threads.len());
+                    narrowed += u32::from(low > 0) + u32::from(high < i64::try_from(most).unwrap());
+                }
+            }
+            let settings = SolveSettings::default();
+            let prepared = Prepared::within(&problem, start, &ranges);
+            let solved = prepared.solve(&settings, None, &StopFlag::default());
+            assert_eq!(solved.parts.total(), least, "seed {seed}");
+            assert_eq!(solved.lower_bound, least, "seed {seed}");
+            above += u32::from(cost > least);
+        }
+    }
+    assert!(narrowed > 400 && above > 40, "{narrowed}, {above}");
+}
+
 /// `CPUFENCE_CHIPLET_HOSTS=20000` tries more.
 fn testing_hosts() -> u64 {
     let set = option_env!("CPUFENCE_CHIPLET_HOSTS");
@@ -174,9 +213,14 @@ fn the_priced_pattern_is_the_cheapest_of_all() {
         let balance = number(random, 40);
         // 1: most of the load is lost to rounding; 64: none.
         for steps in [1, 5, 64] {
-            let priced = Pricer::default()
-                .price(&class, &rho, balance, &prices, steps)
-                .unwrap();
+            let pricing = Pricing {
+                class: &class,
+                rho: &rho,
+                balance,
+                prices: &prices,
+                steps,
+            };
+            let priced = Pricer::default().price(pricing).unwrap();
             let worth = |parts: &Vec<Part>| {
                 let received: i64 = parts.iter().zip(&prices).map(|(p, x)| x[p.threads]).sum();
                 // Of equal choices the cheapest.
@@ -207,6 +251,16 @@ fn the_priced_pattern_is_the_cheapest_of_all() {
                 .sum();
             assert_eq!(priced.cost, priced.value + received);
             assert!(all.contains(&priced.parts));
+            let values = Pricer::default().values(pricing, &|| false).unwrap();
+            for (k, values) in values.iter().enumerate() {
+                assert_eq!(values.iter().min(), Some(&priced.value), "seed {seed}");
+                for (n, &value) in values.iter().enumerate() {
+                    let so = all.iter().filter(|parts| parts[k].threads == n);
+                    let least = so.map(worth).min().map_or(NEVER, |least| least.0);
+                    assert!(value <= least, "seed {seed}");
+                    assert!(value == least || steps < 64, "seed {seed}");
+                }
+            }
         }
     }
     assert!(over >= 50, "{over}");
@@ -223,9 +277,14 @@ fn a_pattern_costs_what_its_pricing_says() {
             choices.dedup_by_key(|c| (c.threads, c.halves));
         }
         for steps in [3, 64] {
-            let priced = Pricer::default()
-                .price(&class, &rho, 7, &prices, steps)
-                .unwrap();
+            let pricing = Pricing {
+                class: &class,
+                rho: &rho,
+                balance: 7,
+                prices: &prices,
+                steps,
+            };
+            let priced = Pricer::default().price(pricing).unwrap();
             let cost = pattern_cost(&class, &rho, 7, steps, &priced.parts);
             assert_eq!(cost, priced.cost, "seed {seed}");
             same += 1;
@@ -303,6 +362,14 @@ fn a_split_is_the_cheapest_of_all() {
             assert_eq!(Some(value), least, "seed {seed}");
             assert_eq!(worth(&split), value, "seed {seed}");
             assert_eq!(split.iter().sum::<usize>(), container.request);
+            let values = Splitter::values(&units, request, &prices, &|| false).unwrap();
+            let all_splits = splits(&most, container.request);
+            for (unit, values) in values.iter().enumerate() {
+                for (n, &value) in values.iter().enumerate() {
+                    let so = all_splits.iter().filter(|split| split[unit] == n);
+                    assert_eq!(value, so.map(worth).min().unwrap_or(NEVER), "seed {seed}");
+                }
+            }
         }
     }
 }

@@ -121,7 +121,7 @@ fn aggregated_optimum_is_the_least_cost_of_all_assignments() {
         let problem = Problem::new(&instance, &CpuSet::new()).unwrap();
         let (least, _) = enumerate(&problem, 1_000_000);
 
-        let model = Aggregated::build(&problem).expect("no core is wider than two");
+        let model = Aggregated::build(&problem, &[]).expect("no core is wider than two");
         let outcome = branchcut::solve(&model.model, &Options::default());
         let point = outcome.point.as_deref().expect("the model is feasible");
         assert_eq!(model_cost(&model, point), least, "seed {seed}: model");
@@ -225,7 +225,7 @@ fn rebuilding_never_costs_more_than_the_model_says() {
     for seed in 0..2000 {
         let mut random = Random(seed);
         let problem = problem(&mut random, shape);
-        let model = Aggregated::build(&problem).unwrap();
+        let model = Aggregated::build(&problem, &[]).unwrap();
         let given = assignment(&mut random, &problem);
         let mut owners = given.clone();
         merge_shared(&problem, &model.cells, &mut owners);
@@ -285,7 +285,7 @@ fn thread_level_optimum_is_the_least_cost_also_on_wide_cores() {
         let owners = model.owners(outcome.point.as_deref().unwrap()).unwrap();
         assert_eq!(cost(&problem, &owners).total(), least, "seed {seed}");
         let solved = solve(&problem, &start, &unlimited(), None, &StopFlag::default());
-        let aggregated = Aggregated::build(&problem).expect("like threads");
+        let aggregated = Aggregated::build(&problem, &[]).expect("like threads");
         if problem.cores.iter().any(|core| core.len() > 2) {
             wide += 1;
             assert!(solved.lower_bound <= least, "seed {seed}");

@@ -36,7 +36,7 @@ struct Seen {
 fn check(random: &mut Random, instance: &Instance, seed: u64, seen: &mut Seen) {
     let at = format!("seed {seed}: {:?}", instance.constraints);
     let problem = Problem::new(instance, &CpuSet::new()).unwrap();
-    let model = Aggregated::build(&problem).expect("like threads, few companies");
+    let model = Aggregated::build(&problem, &[]).expect("like threads, few companies");
     if !model.cells.iter().any(|cell| cell.is_wide) {
         return;
     }
@@ -237,7 +237,7 @@ fn a_host_by_hand() {
         lending: crate::placement::Lending::default(),
     };
     let problem = Problem::new(&instance, &CpuSet::new()).unwrap();
-    let model = Aggregated::build(&problem).unwrap();
+    let model = Aggregated::build(&problem, &[]).unwrap();
     let outcome = branchcut::solve(&model.model, &Options::default());
     let owners = model.rebuild(&problem, &model.counts(&outcome.point.unwrap()).unwrap());
     assert_eq!(priced(&problem, &owners.unwrap()), 1_830_000);
