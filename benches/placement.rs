@@ -17,6 +17,7 @@
 //! cargo bench --bench placement -- --cpu              budgets of CPU time
 //! cargo bench --bench placement -- --work             from little work to much: whether the cost ever rises
 //! cargo bench --bench placement -- --late 28          28 runs of each at 1, 10 and 50 ms: how late they are
+//! cargo bench --bench placement -- --late 28 --at 1   the budget of 1 ms alone
 //! cargo bench --bench placement -- --rounds 10000     many rounds on one host of 96 threads
 //! ```
 #![allow(clippy::print_stdout, reason = "a table is the result")]
@@ -286,12 +287,13 @@ fn works(subjects: &[Subject]) {
 
 /// How late `runs` runs of each instance return, by the clock on the wall and
 /// in CPU time of the process.
-fn late(subjects: &[Subject], runs: usize) {
+fn late(subjects: &[Subject], runs: usize, only_ms: Option<u64>) {
     println!(
         "| budget, ms | runs | clock | median, ms | 99 % | 99.9 % | worst | above 1 ms or 2 % | who |"
     );
     println!("|-|-|-|-|-|-|-|-|-|");
-    for budget in LATE_BUDGETS_MS.map(Duration::from_millis) {
+    let budgets = only_ms.map_or(LATE_BUDGETS_MS.to_vec(), |ms| vec![ms]);
+    for budget in budgets.into_iter().map(Duration::from_millis) {
         let (mut wall, mut cpu) = (Vec::new(), Vec::new());
         for _ in 0..runs {
             for subject in subjects {
@@ -382,7 +384,7 @@ fn rounds(subjects: &[Subject], rounds: u64) {
 fn main() {
     let mut names = Vec::new();
     let (mut runs, mut events, mut proof) = (0, 0, None);
-    let (mut by_cpu, mut by_work) = (false, false);
+    let (mut by_cpu, mut by_work, mut only_ms) = (false, false, None);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number");
@@ -392,6 +394,7 @@ fn main() {
             "--cpu" => by_cpu = true,
             "--work" => by_work = true,
             "--late" => runs = number(),
+            "--at" => only_ms = u64::try_from(number()).ok(),
             "--rounds" => events = number(),
             _ => names.push(arg),
         }
@@ -401,7 +404,7 @@ fn main() {
         return;
     }
     if runs > 0 {
-        late(&subjects, runs);
+        late(&subjects, runs, only_ms);
     } else if events > 0 {
         rounds(&subjects, u64::try_from(events).expect("a count"));
     } else if by_work {

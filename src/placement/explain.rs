@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cost::cost;
-use super::greedy::{Regions, Style, fit};
+use super::greedy::{Fitter, Regions, Style};
 use super::lend::{lent_words, risk};
 use super::place::Placed;
 use super::pool::POOL;
@@ -249,7 +249,8 @@ impl<'a> OtherChoices<'a> {
         let own: Vec<usize> = (0..state.owners().len())
             .filter(|&t| state.owner(t) == Some(k))
             .collect();
-        let given = fit(&mut state, &self.regions, k, own.len(), Style::Spread);
+        let mut fitter = Fitter::new(&self.regions, &state);
+        let given = fitter.fit(&mut state, k, own.len(), Style::Spread);
         if given.len() < own.len() {
             return None;
         }

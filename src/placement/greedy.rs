@@ -33,8 +33,12 @@ pub(super) enum Style {
 pub(super) struct Regions {
     /// Threads of each cell by core, all ascending.
     cells: Vec<Vec<Vec<usize>>>,
+    /// For each cell, threads of its widest core.
+    widths: Vec<usize>,
     /// Regions by kind, each a list of cells; identical kinds appear once.
     kinds: Vec<Vec<Vec<usize>>>,
+    /// Cell of each thread.
+    cell_of: Vec<usize>,
 }
 
 impl Regions {
@@ -42,37 +46,37 @@ impl Regions {
         let mut keys: Vec<[usize; 2]> = problem.threads.iter().map(|t| t.group).collect();
         keys.sort_unstable();
         keys.dedup();
+        let cell = |t: usize| keys.binary_search(&problem.threads[t].group).unwrap_or(0);
+        let cell_of: Vec<usize> = (0..problem.threads.len()).map(cell).collect();
         let mut cells: Vec<Vec<Vec<usize>>> = vec![Vec::new(); keys.len()];
         for core in &problem.cores {
             // A core lies in one cell, except on hosts that claim otherwise.
-            for (key, cell) in keys.iter().zip(&mut cells) {
-                let own: Vec<usize> = core
-                    .iter()
-                    .copied()
-                    .filter(|&t| problem.threads[t].group == *key)
-                    .collect();
-                if !own.is_empty() {
-                    cell.push(own);
-                }
+            let mut own: Vec<usize> = core.iter().map(|&t| cell_of[t]).collect();
+            own.sort_unstable();
+            own.dedup();
+            for cell in own {
+                let threads = core.iter().copied().filter(|&t| cell_of[t] == cell);
+                cells[cell].push(threads.collect());
             }
         }
+        let widest = |cell: &Vec<Vec<usize>>| cell.iter().map(Vec::len).max();
+        let widths = cells.iter().map(|cell| widest(cell).unwrap_or(1));
         let by = |level: usize| -> Vec<Vec<usize>> {
-            (0..problem.levels[level].groups.len())
-                .map(|g| (0..keys.len()).filter(|&c| keys[c][level] == g).collect())
-                .collect()
+            let mut regions = vec![Vec::new(); problem.levels[level].groups.len()];
+            for (cell, key) in keys.iter().enumerate() {
+                regions[key[level]].push(cell);
+            }
+            regions
         };
         let each: Vec<Vec<usize>> = (0..keys.len()).map(|c| vec![c]).collect();
         let mut kinds = vec![each, by(L3), by(NUMA), vec![(0..keys.len()).collect()]];
         kinds.dedup();
-        Self { cells, kinds }
-    }
-
-    fn free(&self, state: &State<'_>, cell: usize) -> usize {
-        self.cells[cell]
-            .iter()
-            .flatten()
-            .filter(|&&t| state.owner(t).is_none())
-            .count()
+        Self {
+            widths: widths.collect(),
+            cells,
+            kinds,
+            cell_of,
+        }
     }
 }
 
@@ -128,113 +132,171 @@ fn fit_all(state: &mut State<'_>, regions: &Regions, styles: &[Style]) {
         let load = problem.containers[k as usize].load;
         (Reverse((lacking, load)), k)
     });
+    let mut fitter = Fitter::new(regions, state);
     for (k, lacking) in order {
-        fit(state, regions, k, lacking, styles[k as usize]);
+        fitter.fit(state, k, lacking, styles[k as usize]);
     }
 }
 
-/// Gives `k` another `need` free threads; it takes what there is if there are
-/// fewer. The threads given.
-pub(super) fn fit(
-    state: &mut State<'_>,
-    regions: &Regions,
-    k: u32,
-    need: usize,
-    style: Style,
-) -> Vec<usize> {
-    if need == 0 {
-        return Vec::new();
-    }
-    let free: Vec<usize> = (0..regions.cells.len())
-        .map(|c| regions.free(state, c))
-        .collect();
-    let owned: Vec<bool> = regions
-        .cells
-        .iter()
-        .map(|cell| cell.iter().flatten().any(|&t| state.owner(t) == Some(k)))
-        .collect();
-    let room = |region: &[usize]| region.iter().map(|&c| free[c]).sum::<usize>();
-    let whole = regions.kinds.len() - 1;
-    let kind = (0..whole)
-        .find(|&kind| regions.kinds[kind].iter().any(|r| room(r) >= need))
-        .unwrap_or(whole);
-    let mut best: Option<((i64, usize), Vec<usize>)> = None;
-    for region in &regions.kinds[kind] {
-        if kind < whole && room(region) < need {
-            continue;
-        }
-        let mut cells = region.clone();
-        cells.sort_by_key(|&c| (!owned[c], Reverse(free[c]), c));
-        let mut given = Given {
-            threads: Vec::with_capacity(need),
-            added: 0,
-        };
-        for &cell in &cells {
-            take(state, &regions.cells[cell], k, need, style, &mut given);
-        }
-        let Given { threads, added } = given;
-        let key = (state.give_rise(&threads, k, added), room(region));
-        if best.as_ref().is_none_or(|b| key < b.0) {
-            best = Some((key, threads));
-        }
-    }
-    let given = best.map(|b| b.1).unwrap_or_default();
-    for &thread in &given {
-        state.set(thread, Some(k));
-    }
-    given
+/// Best fit for one container after the other: what is free, kept along, and
+/// room to work in.
+pub(super) struct Fitter<'r> {
+    regions: &'r Regions,
+    /// Free threads of each cell.
+    free: Vec<usize>,
+    /// Cores of each cell with a free thread, ascending.
+    open: Vec<Vec<usize>>,
+    /// Whether the container is in a cell already.
+    owned: Vec<bool>,
+    /// Cells of a region in the order in which they are filled.
+    order: Vec<usize>,
+    offers: BinaryHeap<Reverse<Offer>>,
+    given: Given,
+    best: Given,
 }
 
 /// Threads that a container would get, not given yet.
+#[derive(Debug, Default)]
 struct Given {
     threads: Vec<usize>,
     /// What they cost on their cores, micro-CPU.
     added: i64,
 }
 
-/// Adds free threads of a cell until there are `need`.
-fn take(
-    state: &State<'_>,
-    cores: &[Vec<usize>],
-    k: u32,
-    need: usize,
-    style: Style,
-    given: &mut Given,
-) {
-    let mut left = need - given.threads.len();
-    if left == 0 {
-        return;
-    }
-    let mut most = match style {
-        Style::Spread => 1,
-        Style::Packed => cores.iter().map(Vec::len).max().unwrap_or(1),
-    };
-    let mut taken = vec![0; cores.len()];
-    let all = |taken: &[usize], most: usize| -> BinaryHeap<Reverse<Offer>> {
-        let offers = taken.iter().enumerate();
-        offers
-            .filter_map(|(core, &taken)| offer(state, cores, core, k, taken, most))
-            .map(Reverse)
-            .collect()
-    };
-    most = most.min(left);
-    let mut offers = all(&taken, most);
-    while left > 0 {
-        if left < most {
-            // Offers of more threads than are still needed are stale.
-            most = left;
-            offers = all(&taken, most);
-        }
-        let Some(Reverse(best)) = offers.pop() else {
-            break;
+impl<'r> Fitter<'r> {
+    pub(super) fn new(regions: &'r Regions, state: &State<'_>) -> Self {
+        let is_free = |&&t: &&usize| state.owner(t).is_none();
+        let count = |core: &Vec<usize>| core.iter().filter(is_free).count();
+        let free = |cell: &Vec<Vec<usize>>| cell.iter().map(count).sum();
+        let open = |cell: &Vec<Vec<usize>>| -> Vec<usize> {
+            (0..cell.len()).filter(|&c| count(&cell[c]) > 0).collect()
         };
-        let core = best.core;
-        let free = free_threads(state, &cores[core], k);
-        given.threads.extend(free.skip(taken[core]).take(best.take));
-        given.added += best.added;
-        taken[core] += best.take;
-        left -= best.take;
-        offers.extend(offer(state, cores, core, k, taken[core], most).map(Reverse));
+        Self {
+            regions,
+            free: regions.cells.iter().map(free).collect(),
+            open: regions.cells.iter().map(open).collect(),
+            owned: vec![false; regions.cells.len()],
+            order: Vec::new(),
+            offers: BinaryHeap::new(),
+            given: Given::default(),
+            best: Given::default(),
+        }
+    }
+
+    /// Gives `k` another `need` free threads; it takes what there is if there
+    /// are fewer. The threads given.
+    pub(super) fn fit(
+        &mut self,
+        state: &mut State<'_>,
+        k: u32,
+        need: usize,
+        style: Style,
+    ) -> &[usize] {
+        self.best.threads.clear();
+        if need > 0 {
+            self.choose(state, k, need, style);
+        }
+        let regions = self.regions;
+        for &thread in &self.best.threads {
+            state.set(thread, Some(k));
+            self.free[regions.cell_of[thread]] -= 1;
+        }
+        for &thread in &self.best.threads {
+            let cell = regions.cell_of[thread];
+            let cores = &regions.cells[cell];
+            let is_open = |core: &usize| cores[*core].iter().any(|&t| state.owner(t).is_none());
+            self.open[cell].retain(is_open);
+        }
+        &self.best.threads
+    }
+
+    /// Fills `best`.
+    fn choose(&mut self, state: &mut State<'_>, k: u32, need: usize, style: Style) {
+        self.owned.fill(false);
+        if state.is_placed(k) {
+            for (thread, &cell) in self.regions.cell_of.iter().enumerate() {
+                self.owned[cell] |= state.owner(thread) == Some(k);
+            }
+        }
+        let regions = self.regions;
+        let whole = regions.kinds.len() - 1;
+        let kind = (0..whole)
+            .find(|&kind| regions.kinds[kind].iter().any(|r| self.room(r) >= need))
+            .unwrap_or(whole);
+        let mut least: Option<(i64, usize)> = None;
+        for region in &regions.kinds[kind] {
+            let room = self.room(region);
+            if kind < whole && room < need {
+                continue;
+            }
+            self.fill(state, region, k, need, style);
+            let key = (
+                state.give_rise(&self.given.threads, k, self.given.added),
+                room,
+            );
+            if least.is_none_or(|least| key < least) {
+                least = Some(key);
+                std::mem::swap(&mut self.given, &mut self.best);
+            }
+        }
+    }
+
+    fn room(&self, region: &[usize]) -> usize {
+        region.iter().map(|&c| self.free[c]).sum()
+    }
+
+    /// Fills `given` from a region.
+    fn fill(&mut self, state: &State<'_>, region: &[usize], k: u32, need: usize, style: Style) {
+        self.given.threads.clear();
+        self.given.added = 0;
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        order.extend_from_slice(region);
+        order.sort_unstable_by_key(|&c| (!self.owned[c], Reverse(self.free[c]), c));
+        for &cell in &order {
+            let left = need - self.given.threads.len();
+            if left == 0 {
+                break;
+            }
+            self.take(state, cell, k, left, style);
+        }
+        self.order = order;
+    }
+
+    /// Adds `left` free threads of a cell to `given`, or all that it has.
+    fn take(&mut self, state: &State<'_>, cell: usize, k: u32, mut left: usize, style: Style) {
+        let cores = &self.regions.cells[cell];
+        let mut most = match style {
+            Style::Spread => 1,
+            Style::Packed => self.regions.widths[cell],
+        };
+        most = most.min(left);
+        let mut offers = std::mem::take(&mut self.offers).into_vec();
+        offers.clear();
+        for &core in &self.open[cell] {
+            offers.extend(offer(state, cores, core, k, 0, most).map(Reverse));
+        }
+        let mut offers = BinaryHeap::from(offers);
+        while left > 0 {
+            if left < most {
+                // Offers of more threads than are still needed are stale.
+                most = left;
+                let stale = offers.into_iter();
+                let renew = |Reverse(o): Reverse<Offer>| {
+                    offer(state, cores, o.core as usize, k, o.from as usize, most)
+                };
+                offers = stale.filter_map(renew).map(Reverse).collect();
+            }
+            let Some(Reverse(best)) = offers.pop() else {
+                break;
+            };
+            let (core, from, take) = (best.core as usize, best.from as usize, best.take());
+            give(state, &cores[core], k, from, take, &mut self.given.threads);
+            self.given.added += best.added;
+            left -= take;
+            offers.extend(offer(state, cores, core, k, from + take, most).map(Reverse));
+        }
+        self.offers = offers;
     }
 }
 
@@ -245,13 +307,36 @@ struct Offer {
     /// Added cost for each thread, scaled so that the division by a core's
     /// width stays exact enough to order by.
     each: i64,
-    fewer: Reverse<usize>,
+    fewer: Reverse<u32>,
     /// Index into the cell's cores.
-    core: usize,
-    /// Threads it gives.
-    take: usize,
-    /// Added cost of all of them, micro-CPU.
+    core: u32,
+    /// Threads that it has given before.
+    from: u32,
+    /// Added cost of all that it gives, micro-CPU.
     added: i64,
+}
+
+impl Offer {
+    fn new(core: usize, from: usize, take: usize, added: i64) -> Self {
+        // A host has far fewer threads than 2^32.
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let each = match take {
+            1 => added.saturating_mul(64),
+            _ => added.saturating_mul(64) / i64::try_from(take).unwrap_or(1),
+        };
+        Self {
+            each,
+            fewer: Reverse(narrow(take)),
+            core: narrow(core),
+            from: narrow(from),
+            added,
+        }
+    }
+
+    /// Threads it gives.
+    fn take(&self) -> usize {
+        self.fewer.0 as usize
+    }
 }
 
 /// Free threads, those that `k` had before first; `core` is ascending.
@@ -267,33 +352,97 @@ fn free_threads<'s>(
     free(true).chain(free(false))
 }
 
-/// What `core` offers after `taken` of its free threads: at most `most`.
+/// Adds `take` of a core's free threads after the first `from`.
+fn give(
+    state: &State<'_>,
+    core: &[usize],
+    k: u32,
+    from: usize,
+    take: usize,
+    given: &mut Vec<usize>,
+) {
+    match (core, from, take) {
+        // Both are free.
+        (&[a, b], 0, 2) if state.was(b) == Some(k) && state.was(a) != Some(k) => {
+            given.extend([b, a]);
+        }
+        (&[a, b], 0, 2) => given.extend([a, b]),
+        _ => {
+            for thread in free_threads(state, core, k).skip(from).take(take) {
+                given.push(thread);
+            }
+        }
+    }
+}
+
+/// What `core` offers after `from` of its free threads: at most `most`.
 fn offer(
     state: &State<'_>,
     cores: &[Vec<usize>],
     core: usize,
     k: u32,
-    taken: usize,
+    from: usize,
     most: usize,
 ) -> Option<Offer> {
     let threads = &cores[core];
+    let index = state.problem.threads[*threads.first()?].core;
+    if let [a, b] = threads[..]
+        && state.problem.cores[index].len() == 2
+    {
+        return offer_of_pair(state, [a, b], core, k, from, most);
+    }
     let (mut take, mut added) = (0, 0);
     // All threads of a cell are in the same groups, so only what the core
     // itself costs can tell them apart.
-    for thread in free_threads(state, threads, k).skip(taken).take(most) {
+    for thread in free_threads(state, threads, k).skip(from).take(most) {
         added += state.thread_cost(thread, k);
         take += 1;
     }
     if take == 0 {
         return None;
     }
-    let index = state.problem.threads[threads[0]].core;
-    added += state.smt_with(index, k, taken + take) - state.smt_with(index, k, taken);
-    Some(Offer {
-        each: added.saturating_mul(64) / i64::try_from(take).unwrap_or(1),
-        fewer: Reverse(take),
-        core,
-        take,
-        added,
-    })
+    added += state.smt_with(index, k, from + take) - state.smt_with(index, k, from);
+    Some(Offer::new(core, from, take, added))
+}
+
+/// The same for a core of two threads.
+fn offer_of_pair(
+    state: &State<'_>,
+    [a, b]: [usize; 2],
+    core: usize,
+    k: u32,
+    from: usize,
+    most: usize,
+) -> Option<Offer> {
+    let (first, second) = match (state.owner(a), state.owner(b)) {
+        (Some(_), Some(_)) => return None,
+        (None, Some(j)) => return offer_beside(state, a, j, core, k, from),
+        (Some(j), None) => return offer_beside(state, b, j, core, k, from),
+        (None, None) if state.was(b) == Some(k) && state.was(a) != Some(k) => (b, a),
+        (None, None) => (a, b),
+    };
+    let both = || state.pair_cost(Some(k), Some(k));
+    let (take, added) = match (from, most) {
+        (0, 1) => (1, state.thread_cost(first, k)),
+        (0, _) => {
+            let threads = state.thread_cost(first, k) + state.thread_cost(second, k);
+            (2, threads + both())
+        }
+        (1, _) => (1, state.thread_cost(second, k) + both()),
+        _ => return None,
+    };
+    Some(Offer::new(core, from, take, added))
+}
+
+/// The same for a free thread whose only sibling is `j`'s.
+fn offer_beside(
+    state: &State<'_>,
+    thread: usize,
+    j: u32,
+    core: usize,
+    k: u32,
+    from: usize,
+) -> Option<Offer> {
+    let added = state.thread_cost(thread, k) + state.pair_cost(Some(j), Some(k));
+    (from == 0).then(|| Offer::new(core, 0, 1, added))
 }

@@ -46,7 +46,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use self::cores::cores;
+use self::cores::{Core, cores};
 use super::pool::POOL;
 use super::rules::{Resolved, RuleKind, RuleLevel};
 use super::types::{ContainerSpec, Instance, Kind, Placement};
@@ -222,66 +222,84 @@ fn thread_use(spec: &ContainerSpec) -> f64 {
     1000.0 * spec.predicted_p95 / f64::from(spec.cpus.max(1))
 }
 
-/// The threads that a policy lends, whoever to.
-fn lendable(
-    policy: LendingPolicy,
-    normal: &Instance,
-    placement: &Placement,
-    offered: &CpuSet,
+/// Base sets and cores, as lending looks at them.
+struct Bases<'a> {
+    normal: &'a Instance,
+    /// The containers that have a base set.
+    sets: Vec<(&'a ContainerSpec, &'a CpuSet)>,
+    /// All base sets, and the host's own CPUs.
+    owned: CpuSet,
+    offered: &'a CpuSet,
+    cores: Vec<Core<'a>>,
     is_overfull: bool,
-) -> CpuSet {
-    let lending = &normal.lending;
-    let policy = match policy {
-        LendingPolicy::Oversubscribe if is_overfull => LendingPolicy::EmptyCores,
-        policy => policy,
-    };
-    let system = &normal.system.cpus;
-    let system_use = normal.system.usage_mcpu.unwrap_or(u32::MAX);
-    let specs = normal.containers.iter();
-    let bases: Vec<(&ContainerSpec, &CpuSet)> = specs
-        .filter_map(|spec| Some((spec, placement.get(&spec.id)?)))
-        .collect();
-    // On an over-full host a thread has several owners.
-    let mut of_cpu: BTreeMap<CpuId, Vec<usize>> = BTreeMap::new();
-    for (index, (_, base)) in bases.iter().enumerate() {
-        for cpu in base.iter() {
-            of_cpu.entry(cpu).or_default().push(index);
+}
+
+impl<'a> Bases<'a> {
+    fn new(
+        normal: &'a Instance,
+        placement: &'a Placement,
+        offered: &'a CpuSet,
+        is_overfull: bool,
+    ) -> Self {
+        let specs = normal.containers.iter();
+        let sets: Vec<_> = specs
+            .filter_map(|spec| Some((spec, placement.get(&spec.id)?)))
+            .collect();
+        let mut owned = normal.system.cpus.clone();
+        for (_, base) in &sets {
+            owned.extend(base.iter());
+        }
+        Self {
+            normal,
+            sets,
+            owned,
+            offered,
+            cores: cores(normal, offered),
+            is_overfull,
         }
     }
-    let mut lent = CpuSet::new();
-    for core in cores(normal, offered) {
-        let set = core.set();
-        let of_core = core.cpus.iter().filter_map(|cpu| of_cpu.get(&cpu.id));
-        let held: BTreeSet<usize> = of_core.flatten().copied().collect();
-        let holders: Vec<(&ContainerSpec, &CpuSet)> = held.iter().map(|&i| bases[i]).collect();
-        let owned = holders
-            .iter()
-            .fold(system.intersection(&set), |all, (_, base)| {
-                all.union(&base.intersection(&set))
-            });
-        let free = set.difference(&owned);
-        let threads = match policy {
-            LendingPolicy::Empty => free,
-            LendingPolicy::EmptyCores if owned.is_empty() && core.is_offered => free,
-            LendingPolicy::EmptyCores => CpuSet::new(),
-            LendingPolicy::Oversubscribe => {
-                let is_host_low = system.is_disjoint(&set) || system_use <= lending.threshold_mcpu;
-                let statics = || holders.iter().filter(|(c, _)| c.kind == Kind::Static);
-                let is_low = statics().all(|(c, _)| Stance::of(c, lending).lends());
-                let kept = holders
-                    .iter()
-                    .filter(|(c, _)| c.kind != Kind::Static)
-                    .fold(CpuSet::new(), |all, (_, base)| all.union(base));
-                if core.is_offered && is_host_low && is_low {
-                    set.difference(&kept)
-                } else {
-                    CpuSet::new()
-                }
+
+    /// The threads that a policy lends, whoever to.
+    fn lendable(&self, policy: LendingPolicy) -> CpuSet {
+        match policy {
+            LendingPolicy::Empty => self.offered.difference(&self.owned),
+            LendingPolicy::Oversubscribe if !self.is_overfull => self.oversubscribed(),
+            LendingPolicy::EmptyCores | LendingPolicy::Oversubscribe => {
+                let is_owned = |cpu: &&Cpu| self.owned.contains(cpu.id);
+                let is_lent = |core: &&Core<'_>| core.is_offered && !core.cpus.iter().any(is_owned);
+                let lent = self.cores.iter().filter(is_lent);
+                lent.flat_map(|core| &core.cpus).map(|cpu| cpu.id).collect()
             }
-        };
-        lent.extend(threads.iter());
+        }
     }
-    lent
+
+    fn oversubscribed(&self) -> CpuSet {
+        let lending = &self.normal.lending;
+        let system = &self.normal.system.cpus;
+        let system_use = self.normal.system.usage_mcpu.unwrap_or(u32::MAX);
+        let mut of_cpu: BTreeMap<CpuId, usize> = BTreeMap::new();
+        for (index, (_, base)) in self.sets.iter().enumerate() {
+            of_cpu.extend(base.iter().map(|cpu| (cpu, index)));
+        }
+        let mut lent = CpuSet::new();
+        for core in self.cores.iter().filter(|core| core.is_offered) {
+            let set = core.set();
+            let held = core.cpus.iter().filter_map(|cpu| of_cpu.get(&cpu.id));
+            let held: BTreeSet<usize> = held.copied().collect();
+            let holders = || held.iter().map(|&i| self.sets[i]);
+            let is_host_low = system.is_disjoint(&set) || system_use <= lending.threshold_mcpu;
+            let is_low = |spec: &ContainerSpec| {
+                spec.kind != Kind::Static || Stance::of(spec, lending).lends()
+            };
+            if is_host_low && holders().all(|(spec, _)| is_low(spec)) {
+                let kept = holders()
+                    .filter(|(spec, _)| spec.kind != Kind::Static)
+                    .fold(CpuSet::new(), |all, (_, base)| all.union(base));
+                lent.extend(set.difference(&kept).iter());
+            }
+        }
+        lent
+    }
 }
 
 /// What is lent to each burst container and to the pool, beside `placement`,
@@ -301,9 +319,9 @@ pub(super) fn lend(
     if borrowers.is_empty() {
         return lent;
     }
-    let by = |policy| lendable(policy, normal, placement, offered, is_overfull);
-    let threads = by(normal.lending.policy);
-    let for_pool = threads.union(&by(LendingPolicy::Empty));
+    let bases = Bases::new(normal, placement, offered, is_overfull);
+    let threads = bases.lendable(normal.lending.policy);
+    let for_pool = threads.union(&bases.lendable(LendingPolicy::Empty));
     for spec in borrowers {
         let Some(base) = placement.get(&spec.id) else {
             continue;

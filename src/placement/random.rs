@@ -1,9 +1,15 @@
 //! Random small hosts for the tests of this module.
 
+use std::time::Duration;
+
+use super::place::place;
 use super::problem::Problem;
 use super::rules::{Constraint, RuleKind, RuleLevel};
 use super::testing::{apart, pin, rule, socket_cores, together};
-use super::types::{ContainerSpec, Instance, Kind, LevelWeights, MoveWeights, Weights};
+use super::types::{
+    ContainerSpec, Instance, Kind, LevelWeights, MoveWeights, Placement, SolveSettings, Status,
+    Weights,
+};
 use crate::cpuset::{CpuId, CpuSet};
 use crate::placement::types::System;
 use crate::topology::{Cpu, Topology};
@@ -199,12 +205,15 @@ pub(super) fn assignment(random: &mut Random, problem: &Problem) -> Vec<Option<u
 }
 
 fn any_topology(random: &mut Random, shape: &mut Vec<String>) -> Topology {
-    let small = |n: usize| u32::try_from(n).unwrap();
     let sockets = 1 + random.below(4);
     let l3s = 1 + random.below(4);
-    let width = [1, 2, 2, 4][random.below(4)];
-    // At most about 24 threads.
-    let most = (24 / (sockets * l3s * width)).clamp(1, 4);
+    let mut width = [1, 2, 2, 4][random.below(4)];
+    while sockets * l3s * width > if random.chance(30) { 32 } else { 24 } {
+        // The oracle decides few of these.
+        width /= 2;
+    }
+    // At most about 16 threads, where there are not more L3s.
+    let most = (16 / (sockets * l3s * width)).clamp(1, 4);
     let cores = 1 + random.below(most);
     let nested = random.chance(75);
     let hybrid = random.chance(25);
@@ -258,58 +267,165 @@ fn any_topology(random: &mut Random, shape: &mut Vec<String>) -> Topology {
     Topology::new(cpus)
 }
 
-fn any_rule(random: &mut Random, shape: &mut Vec<String>) -> Constraint {
-    use RuleKind::{AntiAffinity, CoTenancy, MaxCoresPerSocket, NumaPin, WholeCores};
-    let kinds = [
-        (AntiAffinity, Some(RuleLevel::Core)),
-        (AntiAffinity, Some(RuleLevel::L3)),
-        (AntiAffinity, Some(RuleLevel::Numa)),
-        (CoTenancy, Some(RuleLevel::L3)),
-        (CoTenancy, Some(RuleLevel::Numa)),
-        (MaxCoresPerSocket, None),
-        (NumaPin, None),
-        (WholeCores, None),
-    ];
-    let (kind, level) = kinds[random.below(kinds.len())];
-    // Of one container a co-tenancy says nothing.
-    let who = match kind {
-        CoTenancy => ["*", "label:pair=yes"][random.below(2)],
-        _ => ["c0", "c1", "label:pair=yes", "*"][random.below(4)],
+const RULES: [(RuleKind, Option<RuleLevel>); 9] = [
+    // Twice, since owners of shared cores can mostly be paired in another way.
+    (RuleKind::AntiAffinity, Some(RuleLevel::Core)),
+    (RuleKind::AntiAffinity, Some(RuleLevel::Core)),
+    (RuleKind::AntiAffinity, Some(RuleLevel::L3)),
+    (RuleKind::AntiAffinity, Some(RuleLevel::Numa)),
+    (RuleKind::CoTenancy, Some(RuleLevel::L3)),
+    (RuleKind::CoTenancy, Some(RuleLevel::Numa)),
+    (RuleKind::MaxCoresPerSocket, None),
+    (RuleKind::NumaPin, None),
+    (RuleKind::WholeCores, None),
+];
+/// Work of the plan without rules.
+const PLAN_WORK: u64 = 200;
+/// Draws of a rule before one is taken that keeps the plan as it is.
+const DRAWS: usize = 6;
+
+/// A random rule of a kind.
+fn any_rule(
+    random: &mut Random,
+    (kind, level): (RuleKind, Option<RuleLevel>),
+    containers: usize,
+) -> Constraint {
+    let first = random.below(containers);
+    let other = (first + 1 + random.below(containers.max(2) - 1)) % containers.max(2);
+    let [one, two] = [first, other].map(|k| format!("c{k}"));
+    let pick = random.below(8);
+    let (who, others) = match (kind, pick) {
+        (RuleKind::AntiAffinity, 0) => ("*".to_owned(), None),
+        (RuleKind::AntiAffinity, 1 | 2) => (one, Some("*".to_owned())),
+        (RuleKind::AntiAffinity, 4 | 5) if level == Some(RuleLevel::Core) => {
+            (one, Some("*".to_owned()))
+        }
+        (RuleKind::AntiAffinity, 3) => ("label:pair=yes".to_owned(), None),
+        (RuleKind::AntiAffinity, _) => (one, Some(two)),
+        // Of one container a co-tenancy says nothing.
+        (RuleKind::CoTenancy, 0..=5) => ("label:pair=yes".to_owned(), None),
+        (RuleKind::CoTenancy, _) | (_, 0) => ("*".to_owned(), None),
+        (_, 1 | 2) => ("label:pair=yes".to_owned(), None),
+        _ => (one, None),
     };
-    let others = [None, Some("*"), Some("c1")][random.below(3)];
-    let rule = Constraint {
+    let is = |wanted: RuleKind| kind == wanted;
+    Constraint {
         kind,
-        containers: who.to_owned(),
-        others: others.filter(|_| kind == AntiAffinity).map(str::to_owned),
+        containers: who,
+        others,
         level,
-        cores: (kind == MaxCoresPerSocket).then(|| 1 + u32::from(random.chance(50))),
-        node: (kind == NumaPin).then(|| u32::from(random.chance(30))),
+        cores: is(RuleKind::MaxCoresPerSocket).then(|| 1 + small(random.below(3))),
+        node: is(RuleKind::NumaPin).then(|| small(random.below(2))),
         priority: 0,
-    };
-    shape.push(match level {
-        Some(level) => format!("rule {kind:?} {level:?}"),
-        None => format!("rule {kind:?}"),
-    });
-    rule
+    }
 }
 
-/// A host of 1 to 4 sockets, 1 to 16 L3s, 1, 2 or 4 threads a core, and what
-/// it is like in words.
-pub(super) fn any_shape(random: &mut Random) -> (Instance, Vec<String>) {
-    let mut shape = Vec::new();
-    let topology = any_topology(random, &mut shape);
+fn small(n: usize) -> u32 {
+    u32::try_from(n).unwrap()
+}
+
+/// Whether the host has two of what the rule is about.
+fn means_something(host: &Topology, kind: RuleKind, level: Option<RuleLevel>) -> bool {
+    let first = &host.cpus[0];
+    let mut others = host.cpus.iter().skip(1);
+    match (kind, level) {
+        (RuleKind::WholeCores, _) | (_, Some(RuleLevel::Core)) => {
+            others.any(|cpu| cpu.core == first.core)
+        }
+        (_, Some(RuleLevel::L3)) => others.any(|cpu| cpu.l3 != first.l3),
+        (RuleKind::NumaPin, _) | (_, Some(RuleLevel::Numa)) => {
+            others.any(|cpu| cpu.numa != first.numa)
+        }
+        _ => true,
+    }
+}
+
+/// Whether a plan breaks `rule`.
+fn breaks(instance: &Instance, plan: &Placement, rule: &Constraint) -> bool {
+    let ruled = Instance {
+        constraints: vec![rule.clone()],
+        ..instance.clone()
+    };
+    let problem = Problem::new(&ruled, &CpuSet::new()).unwrap();
+    let owner = |cpu: CpuId| {
+        (0u32..)
+            .zip(&problem.containers)
+            .find(|(_, k)| plan[&k.id].contains(cpu))
+    };
+    let owners: Vec<Option<u32>> = problem
+        .threads
+        .iter()
+        .map(|t| owner(t.cpu).map(|o| o.0))
+        .collect();
+    problem.rules.broken(&problem, &owners) > 0
+}
+
+/// Adds rules, rather such as the plan without them breaks; on most hosts
+/// such as can be kept.
+fn add_rules(random: &mut Random, instance: &mut Instance, count: usize) {
+    let settings = SolveSettings {
+        budget: None,
+        work_limit: Some(PLAN_WORK),
+        ..SolveSettings::default()
+    };
+    let plan = |instance: &Instance| {
+        let placed = place(instance, &CpuSet::new(), &settings, &|| Duration::ZERO).unwrap();
+        let keeps = !matches!(placed.answer.status, Status::Kept | Status::Relaxed);
+        (placed.base, keeps)
+    };
+    let is_free = random.chance(10);
+    let kinds: Vec<_> = RULES
+        .into_iter()
+        .filter(|&(kind, level)| means_something(&instance.topology, kind, level))
+        .collect();
+    for _ in 0..count {
+        let (before, _) = plan(instance);
+        let kind = kinds[random.below(kinds.len())];
+        let containers = instance.containers.len();
+        let draws: Vec<Constraint> = (0..DRAWS)
+            .map(|_| any_rule(random, kind, containers))
+            .collect();
+        let bites = |rule: &&Constraint| breaks(instance, &before, rule);
+        let is_kept = |rule: &&Constraint| {
+            let mut ruled = instance.clone();
+            ruled.constraints.push((*rule).clone());
+            is_free || plan(&ruled).1
+        };
+        let rule = draws.iter().filter(bites).find(is_kept);
+        let rule = rule.or_else(|| draws.iter().find(is_kept));
+        let rule = rule.unwrap_or(&draws[0]).clone();
+        instance.constraints.push(rule);
+    }
+}
+
+/// A rule's kind and level.
+pub(super) fn rule_name(rule: &Constraint) -> String {
+    match rule.level {
+        Some(level) => format!("rule {:?} {level:?}", rule.kind),
+        None => format!("rule {:?}", rule.kind),
+    }
+}
+
+/// Half of the hosts are filled to 80 % and more.
+fn any_containers(random: &mut Random, topology: &Topology) -> Vec<ContainerSpec> {
     let mut threads: Vec<CpuId> = topology.cpus.iter().map(|cpu| cpu.id).collect();
     let online = topology.online().len();
     random.shuffle(&mut threads);
     let mut next = threads.into_iter();
     let mut left = online;
     let mut containers = Vec::new();
-    let has_previous = random.chance(60);
-    for k in 0..1 + random.below(5) {
+    let most = 2 + random.below(4);
+    let is_full = random.chance(50);
+    let has_previous = random.chance(70);
+    for k in 0..most {
         if left == 0 {
             break;
         }
-        let request = 1 + random.below(left.min(6));
+        let mut request = 1 + random.below(left.min(1 + online / 4).min(6));
+        if is_full && k == most - 1 {
+            // What is missing to a fill of 80 %.
+            request = request.max(left.saturating_sub(online / 5)).max(1);
+        }
         left -= request;
         let rho = i64::try_from(50 + random.below(951)).unwrap();
         let previous =
@@ -324,21 +440,35 @@ pub(super) fn any_shape(random: &mut Random) -> (Instance, Vec<String>) {
             ..ContainerSpec::new(format!("c{k}"), u32::try_from(request).unwrap(), 0.0)
         });
     }
-    if has_previous {
+    containers
+}
+
+/// A host of 1 to 4 sockets, 1 to 16 L3s, 1, 2 or 4 threads a core, with up to
+/// three rules, and what it is like in words.
+pub(super) fn any_shape(random: &mut Random) -> (Instance, Vec<String>) {
+    let mut shape = Vec::new();
+    let topology = any_topology(random, &mut shape);
+    let containers = any_containers(random, &topology);
+    if containers.iter().any(|c| c.previous.is_some()) {
         shape.push("previous".to_owned());
     }
-    let constraints = match random.chance(60) {
-        true => vec![any_rule(random, &mut shape)],
-        false => Vec::new(),
-    };
-    let instance = Instance {
+    let requested: usize = containers.iter().map(|c| c.cpus as usize).sum();
+    if requested * 5 >= topology.online().len() * 4 {
+        shape.push("full".to_owned());
+    }
+    let mut instance = Instance {
         weights: weights(random),
         topology,
         containers,
-        constraints,
+        constraints: Vec::new(),
         system: System::default(),
         lending: crate::placement::Lending::default(),
     };
+    let rules = [0, 1, 1, 1, 2, 2, 2, 3][random.below(8)];
+    if rules > 0 {
+        add_rules(random, &mut instance, rules);
+    }
+    shape.extend(instance.constraints.iter().map(rule_name));
     (instance, shape)
 }
 

@@ -22,6 +22,8 @@ pub(super) struct State<'a> {
     /// What broken rules add.
     penalty: i64,
     has_rules: bool,
+    /// Room for [`State::give_rise`].
+    scratch: Vec<(usize, i32)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +50,7 @@ impl<'a> State<'a> {
             cost: 0,
             penalty: 0,
             has_rules: !problem.rules.is_empty(),
+            scratch: Vec::new(),
         };
         let weights = &problem.weights.movement;
         for (k, container) in (0u32..).zip(&problem.containers) {
@@ -108,6 +111,11 @@ impl<'a> State<'a> {
     /// Who owned `thread` in the last round.
     pub(super) fn was(&self, thread: usize) -> Option<u32> {
         self.was[thread]
+    }
+
+    /// Whether `k` owns a thread.
+    pub(super) fn is_placed(&self, k: u32) -> bool {
+        self.used[L3][k as usize] > 0
     }
 
     /// Gives `thread` to `owner`, or frees it.
@@ -255,7 +263,7 @@ impl<'a> State<'a> {
         }
         let container = &self.problem.containers[k as usize];
         let mut rise = added;
-        let mut more: Vec<(usize, i32)> = Vec::new();
+        let mut more = std::mem::take(&mut self.scratch);
         for (level, weights) in self.problem.levels.iter().enumerate() {
             more.clear();
             for &thread in given {
@@ -274,6 +282,7 @@ impl<'a> State<'a> {
                 rise -= weights.spread * container.load;
             }
         }
+        self.scratch = more;
         rise
     }
 
@@ -378,7 +387,7 @@ impl<'a> State<'a> {
     }
 
     /// SMT cost of a core of two threads with these owners.
-    fn pair_cost(&self, first: Option<u32>, second: Option<u32>) -> i64 {
+    pub(super) fn pair_cost(&self, first: Option<u32>, second: Option<u32>) -> i64 {
         let (Some(j), Some(k)) = (first, second) else {
             return 0;
         };

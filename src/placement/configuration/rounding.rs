@@ -4,7 +4,7 @@
 //! as what containers still lack allows; what a pattern gives beyond that is left out. What is
 //! lacking in the end is placed by best fit.
 
-use super::super::greedy::{Regions, Style, fit};
+use super::super::greedy::{Fitter, Regions, Style};
 use super::super::problem::{L3, Problem};
 use super::super::state::State;
 use super::bundle::Column;
@@ -63,10 +63,9 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
         fill(&mut state, group, &blocks[class][j].parts, &mut lacking);
     }
     let regions = Regions::new(problem);
+    let mut fitter = Fitter::new(&regions, &state);
     for (k, need) in (0u32..).zip(lacking) {
-        if need > 0 {
-            fit(&mut state, &regions, k, need, Style::Packed);
-        }
+        fitter.fit(&mut state, k, need, Style::Packed);
     }
     state.owners().to_vec()
 }
