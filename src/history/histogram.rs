@@ -125,20 +125,28 @@ impl Histogram {
     /// summed from the lowest, reach `q` of the total. None without samples.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        let total: f64 = self.weights.iter().sum();
-        if total <= 0.0 {
-            return None;
-        }
-        let wanted = q * total;
-        let mut sum = 0.0;
+        self.quantiles([q]).map(|[quantile]| quantile)
+    }
+
+    /// The same of several `q`, ascending, in one pass.
+    #[must_use]
+    pub fn quantiles<const N: usize>(&self, q: [f64; N]) -> Option<[f64; N]> {
+        let first = self.weights.iter().position(|&w| w > 0.0)?;
         let last = self.weights.iter().rposition(|&w| w > 0.0)?;
-        for (i, weight) in self.weights[..last].iter().enumerate() {
+        let total: f64 = self.weights[first..=last].iter().sum();
+        let mut found = [end(last); N];
+        let (mut sum, mut next) = (0.0, 0);
+        for (i, weight) in (first..).zip(&self.weights[first..last]) {
             sum += weight;
-            if sum >= wanted && *weight > 0.0 {
-                return Some(end(i));
+            while next < N && sum >= q[next] * total && *weight > 0.0 {
+                found[next] = end(i);
+                next += 1;
+            }
+            if next == N {
+                break;
             }
         }
-        Some(end(last))
+        Some(found)
     }
 
     /// Whether nothing was counted.

@@ -52,6 +52,7 @@
 //! Coarse samples are means and hide peaks (`docs/history.md` has numbers), so
 //! above 30 s between samples the explanation says so.
 
+use super::rank::nearest_rank_95;
 use super::{Features, Link, Prediction, Predictor};
 
 /// From this age on the request has no say, seconds.
@@ -209,11 +210,8 @@ fn peak(hour: &[(f64, f64)]) -> f64 {
     while begin_s < SEASONED_S {
         let within = |ago_s: f64| (begin_s..begin_s + AHEAD_S).contains(&ago_s);
         let samples = hour.iter().filter(|s| within(s.0)).map(|s| s.1);
-        let mut samples: Vec<f64> = samples.collect();
-        samples.sort_by(f64::total_cmp);
-        let rank = (95 * samples.len()).div_ceil(100);
-        let p95 = rank.checked_sub(1).and_then(|i| samples.get(i));
-        largest = largest.max(p95.copied().unwrap_or(0.0));
+        let p95 = nearest_rank_95(&mut samples.collect::<Vec<f64>>());
+        largest = largest.max(p95.unwrap_or(0.0));
         begin_s += AHEAD_S;
     }
     largest
@@ -239,8 +237,8 @@ fn standard_deviation(hour: &[(f64, f64)]) -> f64 {
 /// Median distance of neighbouring samples, seconds; none with fewer than two.
 pub(super) fn typical_interval(hour: &[(f64, f64)]) -> Option<f64> {
     let mut steps: Vec<f64> = hour.windows(2).map(|w| w[0].0 - w[1].0).collect();
-    steps.sort_by(f64::total_cmp);
-    steps.get(steps.len() / 2).copied()
+    let middle = steps.len() / 2;
+    (middle < steps.len()).then(|| *steps.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! now, whatever the sampling interval, and into six of ten minutes whose
 //! nearest-rank P95 is the target's own statistic. The rest is of [`Memory`].
 
-use super::memory::{DAYS, HOURS, Memory};
+use super::memory::{Ahead, DAYS, HOURS, Memory};
 use super::rank::nearest_rank_95;
 
 /// How a feature is read.
@@ -283,9 +283,8 @@ pub fn fill_row(moment: &Moment<'_>, row: &mut [f32; COUNT]) {
 fn remembered(memory: &Memory, moment: &Moment<'_>, hour: &Hour, filler: &mut Filler<'_>) {
     filler.levels(&memory.means());
     filler.levels(&memory.deviations()[1..]);
-    for quantile in [0.5, 0.75, 0.9, 0.99] {
-        filler.level(memory.day().quantile(quantile).unwrap_or(f64::NAN));
-    }
+    let quantiles = memory.day().quantiles([0.5, 0.75, 0.9, 0.99]);
+    filler.levels(&quantiles.unwrap_or([f64::NAN; 4]));
     let mut day_max = hour.max;
     match memory.walked() {
         Some(walked) => {
@@ -303,13 +302,14 @@ fn remembered(memory: &Memory, moment: &Moment<'_>, hour: &Hour, filler: &mut Fi
     filler.level(jump);
     filler.plain(share);
     filler.level(step);
-    let analog = |back| memory.analog(moment.now_s, back, 0);
+    let ahead = Ahead::of(moment.now_s);
+    let analog = |back| memory.analog(ahead, back, 0);
     let hours = HOURS.map(analog);
     let (largest, _, mean) = summary(&hours);
     filler.levels(&[hours[0], hours[1], largest, mean]);
     let days = DAYS.map(analog);
     let (largest, second, mean) = summary(&days);
-    let near = |back| memory.analog(moment.now_s, back, 2);
+    let near = |back| memory.analog(ahead, back, 2);
     filler.levels(&[days[0], near(DAYS[0]), largest, mean, second]);
     filler.levels(&[days[6], near(DAYS[6])]);
     filler.plain(ratio(hour.max, day_max));
@@ -465,7 +465,8 @@ impl Hour {
 
     /// P95 of each ten minutes.
     fn windows(&mut self, samples: &[(f64, f64)]) {
-        let mut window: Vec<f64> = Vec::new();
+        // Of samples every ten seconds without growing.
+        let mut window: Vec<f64> = Vec::with_capacity(64);
         let mut rest = samples;
         for (i, p95) in self.p95s.iter_mut().enumerate().rev() {
             let here = |s: &&(f64, f64)| stretch_of(s.0, WINDOW_S, 6) == i;

@@ -174,19 +174,17 @@ impl Forecast {
                 Ok(trees) => trees.speak(features, memory, interval_s, chain.coverage),
                 Err(reason) => Err(reason.to_string()),
             };
-            let online = entry
-                .as_deref()
-                .map(|e| e.online.clone())
-                .unwrap_or_default();
             if let (Some(entry), Ok(spoken)) = (entry.as_mut(), &spoken) {
                 entry
                     .online
                     .expect(now_ms, spoken.p95, spoken.scale, spoken.hour_max);
             }
+            let unknown = Online::default();
+            let online = entry.as_deref().map_or(&unknown, |e| &e.online);
             match (&refusal, spoken) {
                 (Some(reason), _) => seen(features, &priors, reason),
                 (None, Err(reason)) => seen(features, &priors, &reason),
-                (None, Ok(spoken)) => by_trees(features, &priors, spoken, &online),
+                (None, Ok(spoken)) => by_trees(features, &priors, spoken, online, interval_s),
             }
         };
         containers.iter().map(one).collect()
@@ -205,7 +203,7 @@ pub fn predict_once(features: &Features, memory: &Memory, chain: &Chain<'_>) -> 
         }
     });
     match spoken {
-        Ok(spoken) => by_trees(features, &priors, spoken, &Online::default()),
+        Ok(spoken) => by_trees(features, &priors, spoken, &Online::default(), interval_s),
         Err(reason) => seen(features, &priors, &reason),
     }
 }
@@ -230,26 +228,35 @@ fn seen(features: &Features, priors: &Priors, reason: &str) -> Prediction {
     prediction
 }
 
-fn by_trees(features: &Features, priors: &Priors, spoken: Spoken, online: &Online) -> Prediction {
+fn by_trees(
+    features: &Features,
+    priors: &Priors,
+    spoken: Spoken,
+    online: &Online,
+    interval_s: Option<f64>,
+) -> Prediction {
     let offset = online.offset() * spoken.scale;
     let trees = (spoken.p95 + offset).max(0.0);
     let say = ((features.age_s - SEASONED_S) / SEASONED_S).clamp(0.0, 1.0);
-    let rest = seen(
-        features,
-        priors,
-        "the trees have a say only from an hour of age on",
-    );
-    if say <= 0.0 {
-        return rest;
-    }
+    // What has no say is not asked.
+    let rest = (say < 1.0).then(|| {
+        let reason = "the trees have a say only from an hour of age on";
+        seen(features, priors, reason)
+    });
+    let rest = match rest {
+        Some(rest) if say <= 0.0 => return rest,
+        rest => rest,
+    };
     let limit = features.limit.filter(|l| l.is_finite() && *l >= 0.0);
     let limit = limit.unwrap_or(f64::INFINITY);
-    let p95 = say * trees + (1.0 - say) * rest.p95;
+    let p95 = rest
+        .as_ref()
+        .map_or(trees, |rest| say * trees + (1.0 - say) * rest.p95);
     let mut why = format!("trees {:.3}", spoken.p95);
     if offset.abs() >= 0.0005 {
         why += &format!(" and {offset:+.3} from its own outcomes");
     }
-    if say < 1.0 {
+    if let Some(rest) = &rest {
         why += &format!(
             ", {:.0} % of the way from {:.3} ({}) while younger than two hours",
             100.0 * say,
@@ -274,7 +281,7 @@ fn by_trees(features: &Features, priors: &Priors, spoken: Spoken, online: &Onlin
         p50: spoken.p50.map(|p50| p50.min(p95).min(limit)),
         link: Link::Trees,
         age_s: features.age_s,
-        interval_s: rest.interval_s,
+        interval_s,
         confidence: online
             .coverage()
             .map(|(coverage, outcomes)| Confidence { coverage, outcomes }),

@@ -205,7 +205,8 @@ impl Tree {
             let node = &self.nodes[at];
             let x = row.get(usize::from(node.feature)).copied();
             let left = self.goes_left(&node.split, x.unwrap_or(f64::NAN));
-            match if left { node.left } else { node.right }.get() {
+            // Chosen without a branch: which way a row goes can seldom be guessed.
+            match [node.right, node.left][usize::from(left)].get() {
                 Ok(next) => at = next,
                 Err(leaf) => return leaf,
             }
@@ -220,7 +221,8 @@ impl Tree {
                 missing,
                 missing_left,
             } => match missing {
-                Missing::NaN if x.is_nan() => missing_left,
+                // A NaN is below nothing.
+                Missing::NaN => (x <= threshold) | (x.is_nan() & missing_left),
                 Missing::Zero if x.is_nan() || x.abs() <= ZERO => missing_left,
                 Missing::None if x.is_nan() => 0.0 <= threshold,
                 _ => x <= threshold,

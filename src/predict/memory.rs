@@ -247,19 +247,36 @@ impl Memory {
         self.walked.as_ref()
     }
 
-    /// Largest of the slots that `(now_s - back_s, now_s - back_s + 600 s]`
-    /// touches, `margin` slots more on each side; NaN if all are missing. Only
-    /// closed slots are looked at.
-    pub(super) fn analog(&self, now_s: f64, back: i64, margin: i64) -> f64 {
-        let first = slot_of(now_s + 1.0) - back - margin;
-        let last = slot_of(now_s + SLOT_S) - back + margin;
-        (first..=last).fold(f64::NAN, |largest, number| {
-            if number < self.slot {
-                largest.max(self.at(number))
-            } else {
-                largest
-            }
-        })
+    /// Largest of the slots `ahead`, `back` slots ago, with `margin` slots more on
+    /// each side; NaN if all are missing. Only closed slots are looked at.
+    pub(super) fn analog(&self, ahead: Ahead, back: i64, margin: i64) -> f64 {
+        (ahead.first - back - margin..=ahead.last - back + margin).fold(
+            f64::NAN,
+            |largest, number| {
+                if number < self.slot {
+                    largest.max(self.at(number))
+                } else {
+                    largest
+                }
+            },
+        )
+    }
+}
+
+/// The slots that the next ten minutes touch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    first: i64,
+    last: i64,
+}
+
+impl Ahead {
+    /// Those of `(now_s, now_s + 600 s]`.
+    pub(super) fn of(now_s: f64) -> Self {
+        Self {
+            first: slot_of(now_s + 1.0),
+            last: slot_of(now_s + SLOT_S),
+        }
     }
 }
 

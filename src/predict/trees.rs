@@ -226,19 +226,17 @@ impl Trees {
                 continue;
             }
             let mut value = f64::from(filled[index]);
-            if feature.name == "age_h" && value > most {
+            if value > most && feature.name == "age_h" {
                 #[expect(clippy::cast_possible_truncation, reason = "hours, to seven digits")]
                 let held = most as f32;
                 filled[index] = held;
-            }
-            if !RANGED.contains(&feature.name) {
-                continue;
             }
             if feature.kind == FeatureKind::Level {
                 value /= scale;
             }
             let slack = RANGE_SLACK * (most - least);
-            if value < least - slack || value > most + slack {
+            let is_outside = value < least - slack || value > most + slack;
+            if is_outside && RANGED.contains(&feature.name) {
                 return Err(format!(
                     "out of the model's range: {} is {value:.1}, in training {least:.1} to {most:.1}",
                     feature.name

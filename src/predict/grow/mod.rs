@@ -174,6 +174,8 @@ pub fn grow(
 struct State<'a> {
     cuts: &'a Cuts,
     bins: Vec<(usize, bool)>,
+    /// The rows' bins, column by column.
+    columns: Vec<u8>,
     /// Integer weights; empty: all 1.
     weights: Vec<u32>,
     base: Vec<f64>,
@@ -210,6 +212,7 @@ impl<'a> State<'a> {
         Self {
             cuts,
             bins: bins.collect(),
+            columns: train.binned.by_column(),
             base: base.iter().map(|&b| f64::from(b)).collect(),
             sums: base.iter().map(|&b| vec![b; train.targets.len()]).collect(),
             words: vec![0; train.targets.len()],
@@ -256,6 +259,8 @@ impl<'a> State<'a> {
             &Ground {
                 binned: train.binned,
                 bins: &self.bins,
+                columns: &self.columns,
+                whole: !sampled,
                 open: &open,
                 words: &self.words,
                 rules: self.rules,

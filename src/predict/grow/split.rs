@@ -112,8 +112,12 @@ impl Sum {
         }
     }
 
+    fn gradient(self, quantile: f64) -> f64 {
+        (1.0 - quantile) * self.weight - self.above
+    }
+
     fn score(self, quantile: f64, l2: f64) -> f64 {
-        let gradient = (1.0 - quantile) * self.weight - self.above;
+        let gradient = self.gradient(quantile);
         gradient * gradient / (self.weight + l2)
     }
 }
@@ -154,6 +158,18 @@ pub(super) fn best(
     best
 }
 
+/// Whether the scores of two sides may add up to more than `most`: without dividing, and
+/// with room for round-off, so that the score itself still decides.
+fn may_exceed(left: Sum, right: Sum, rules: &Rules, most: f64) -> bool {
+    const ROOM: f64 = 1.0 - 1e-12;
+    let (g, h) = (
+        left.gradient(rules.quantile),
+        right.gradient(rules.quantile),
+    );
+    let (a, b) = (left.weight + rules.l2, right.weight + rules.l2);
+    g * g * b + h * h * a > ROOM * most * (a * b)
+}
+
 /// A split with more gain than `least`.
 fn by_number(words: &[u64], total: Sum, rules: &Rules, least: f64) -> Option<(f64, Sides)> {
     let missing = Sum::of(words[0]);
@@ -176,6 +192,9 @@ fn by_number(words: &[u64], total: Sum, rules: &Rules, least: f64) -> Option<(f6
             let right = total.less(left);
             if right.weight < rules.least || (bin == last && way == 1) {
                 break;
+            }
+            if !may_exceed(left, right, rules, most) {
+                continue;
             }
             let score =
                 left.score(rules.quantile, rules.l2) + right.score(rules.quantile, rules.l2);

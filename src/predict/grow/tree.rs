@@ -4,7 +4,7 @@
 //! partitions them stably. Of two children the smaller one's histogram is
 //! counted, the other is the parent's less that.
 
-use super::histogram::{Column, fill, subtract};
+use super::histogram::{ABOVE, BOTH, Column, WEIGHT, add, fill, subtract};
 use super::split::{Found, Rules, Sides, best};
 use crate::predict::binning::Binned;
 
@@ -64,6 +64,10 @@ pub(super) struct Ground<'a> {
     pub(super) binned: &'a Binned,
     /// Bins and whether they are categories, by used column.
     pub(super) bins: &'a [(usize, bool)],
+    /// Bins again, `[width, rows]`: what a split reads of one column lies together.
+    pub(super) columns: &'a [u8],
+    /// Whether each tree grows on all rows.
+    pub(super) whole: bool,
     /// Columns that may be split by.
     pub(super) open: &'a [bool],
     /// Histogram words of the rows.
@@ -78,6 +82,9 @@ pub(super) struct Ground<'a> {
 pub(super) struct Scratch {
     spare: Vec<Vec<Column>>,
     moved: Vec<u32>,
+    /// Histogram of all rows' weights alone; empty before the first tree.
+    weights: Vec<Column>,
+    above: Vec<u32>,
 }
 
 /// A grown tree with the range of `rows` of each leaf.
@@ -98,13 +105,17 @@ pub(super) fn grow(ground: &Ground<'_>, rows: &mut [u32], scratch: &mut Scratch)
         best: None,
     };
     let mut histogram = scratch.take(ground.binned.width);
-    fill(
-        &mut histogram,
-        ground.binned,
-        ground.words,
-        rows,
-        ground.threads,
-    );
+    if ground.whole {
+        scratch.root(ground, rows, &mut histogram);
+    } else {
+        fill(
+            &mut histogram,
+            ground.binned,
+            ground.words,
+            rows,
+            (BOTH, ground.threads),
+        );
+    }
     root.best = best(&histogram, ground.bins, ground.open, &ground.rules);
     root.histogram = Some(histogram);
     let mut leaves = vec![root];
@@ -143,6 +154,34 @@ pub(super) fn grow(ground: &Ground<'_>, rows: &mut [u32], scratch: &mut Scratch)
 }
 
 impl Scratch {
+    /// The histogram of all rows. Their weights are the same for each tree; those that are above
+    /// are few for a high quantile.
+    fn root(&mut self, ground: &Ground<'_>, rows: &[u32], histogram: &mut [Column]) {
+        let threads = ground.threads;
+        if self.weights.is_empty() {
+            self.weights
+                .resize(ground.binned.width, [0; super::histogram::BINS]);
+            fill(
+                &mut self.weights,
+                ground.binned,
+                ground.words,
+                rows,
+                (WEIGHT, threads),
+            );
+        }
+        let above = |row: &u32| ground.words[*row as usize] & ABOVE > 0;
+        self.above.clear();
+        self.above.extend(rows.iter().copied().filter(above));
+        histogram.copy_from_slice(&self.weights);
+        add(
+            histogram,
+            ground.binned,
+            ground.words,
+            &self.above,
+            (ABOVE, threads),
+        );
+    }
+
     fn take(&mut self, width: usize) -> Vec<Column> {
         let mut histogram = self.spare.pop().unwrap_or_default();
         histogram.resize(width, [0; super::histogram::BINS]);
@@ -172,10 +211,11 @@ fn split(
     let column = found.column;
     tree.push(found, [index, leaves.len()]);
     let table = &tree.tables[node];
+    let total = ground.words.len();
+    let bins = &ground.columns[column * total..][..total];
     let middle = begin
         + partition(&mut rows[begin..end], &mut scratch.moved, |row| {
-            let at = row as usize * ground.binned.width + column;
-            table[usize::from(ground.binned.bins[at])]
+            table[usize::from(bins[row as usize])]
         });
     let whole = leaves[index].histogram.take();
     let mut parts = [(begin, middle), (middle, end)].map(|(begin, end)| Leaf {
@@ -194,7 +234,7 @@ fn split(
             ground.binned,
             ground.words,
             &rows[range],
-            ground.threads,
+            (BOTH, ground.threads),
         );
         subtract(&mut whole, &histogram);
         parts[small].histogram = Some(histogram);
