@@ -10,7 +10,7 @@ design's first list, and on all with the target above the hour's maximum (200 tr
 0.95), beside a linear quantile regression on the design's features; they
 tell their loss on the exported test rows; cpufence's is of `evaluate --part test --max-rows N`,
 which scores the same rows. Trainings alternate, each in a process of its own. User CPU of
-LightGBM is that of Dataset and train without loading; of cpufence what `train --json` tells for
+LightGBM is that of Dataset and train without loading, its peak that of a process with the training rows alone; of cpufence what `train --json` tells for
 bins and trees, and beside it the whole command with reading the traces.
 """
 
@@ -94,34 +94,29 @@ def child(data, which, threads, out):
     sys.path = [p for p in sys.path if os.path.realpath(p or ".") != os.path.join(ROOT, "benches")]
     import lightgbm
 
-    npz = np.load(data, allow_pickle=False)
-    names, x, y, part = list(npz["names"]), npz["x"], npz["y"], npz["part"]
-    keep = set(names) if which in ["all", "above"] else set(basic_features())
-    columns = [i for i, n in enumerate(names) if n in keep]
-    train = part == "train"
-    xt, yt = np.ascontiguousarray(x[train][:, columns]), y[train]
-    xs = np.ascontiguousarray(x[part == "test"][:, columns])
-    # `above`: the target above the hour's largest use, as ours.
-    base = x[:, names.index("hour_max")] if which == "above" else np.zeros(len(y), np.float32)
-    base = np.nan_to_num(base)
-    yt, bases = yt - base[train], base[part == "test"]
-    del x, npz
+    names = json.load(open(f"{data}.names"))
+    # Training holds the training rows alone: its peak is that of training.
+    xt, yt = np.load(f"{data}.x.npy"), np.load(f"{data}.y.npy")
+    test = lambda: np.load(f"{data}.test.npy")
     if which == "linear":
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-        np.save(out, linear(xt, yt, xs))
+        np.save(out, linear(xt, yt, test()))
         usage = resource.getrusage(resource.RUSAGE_SELF)
         print(json.dumps({"user_s": usage.ru_utime - before, "peak_mib": usage.ru_maxrss / 1024}))
         return
-    categories = [i for i, c in enumerate(columns) if names[c] in CATEGORIES]
+    categories = [i for i, name in enumerate(names) if name in CATEGORIES]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     dataset = lightgbm.Dataset(xt, yt, categorical_feature=categories, params={"verbose": -1})
+    # It bins the rows, and needs them no more.
+    dataset.construct()
+    del xt
     settings = dict(
         objective="quantile", alpha=QUANTILE, num_leaves=LEAVES, learning_rate=RATE, num_threads=threads,
         verbose=-1, seed=0,
     )
     model = lightgbm.train(settings, dataset, TREES)
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    np.save(out, model.predict(xs, num_threads=threads) + bases)
+    np.save(out, model.predict(test(), num_threads=threads))
     print(json.dumps({"user_s": usage.ru_utime - before, "peak_mib": usage.ru_maxrss / 1024}))
 
 
@@ -163,13 +158,25 @@ def main():
     test = part == "test"
     counts = {p: int((part == p).sum()) for p in ["train", "calibrate", "test"]}
     print(f"rows {counts}, features {len(names)}, trees {TREES} x {LEAVES}, threads {arguments.threads}")
+    train, bases = part == "train", {}
+    for which in arguments.peers:
+        keep = set(names) if which in ["all", "above"] else set(basic_features())
+        columns = [i for i, n in enumerate(names) if n in keep]
+        # `above`: the target above the hour's largest use, as ours.
+        base = x[:, list(names).index("hour_max")] if which == "above" else np.zeros(len(y), np.float32)
+        base = np.nan_to_num(base)
+        bases[which] = base[test]
+        json.dump([str(names[i]) for i in columns], open(at(f"{which}.names"), "w"))
+        np.save(at(f"{which}.x.npy"), x[train][:, columns])
+        np.save(at(f"{which}.y.npy"), y[train] - base[train])
+        np.save(at(f"{which}.test.npy"), x[test][:, columns])
     y, group = y[test], group[test]
     del x
     cost = {}
     for _ in range(arguments.repeat):
         for which in arguments.peers:
             text, _, _ = run(
-                [sys.executable, __file__, "--child", at("rows.npz"), which, str(arguments.threads), at(which + ".npy")]
+                [sys.executable, __file__, "--child", at(which), which, str(arguments.threads), at(which + ".npy")]
             )
             cost.setdefault("peer " + which, []).append(json.loads(text))
         text, user, peak = run(
@@ -183,7 +190,7 @@ def main():
     for name, runs in cost.items():
         print(name, " | ".join(f"{k} " + ", ".join(f"{r[k]:.1f}" for r in runs) for k in runs[0]))
     for which in arguments.peers:
-        p = np.maximum(np.load(at(which + ".npy")), 0)
+        p = np.maximum(np.load(at(which + ".npy")) + bases[which], 0)
         p = np.where(np.char.startswith(group, "nezha"), p, np.minimum(p, 100))
         loss, covered = pinball(y, p), y <= p
         print(f"peer {which}: pooled {loss.mean():.4f} / {covered.mean():.4f}", end="")
