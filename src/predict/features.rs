@@ -413,6 +413,8 @@ impl Hour {
         let mut sums = Sums::default();
         let mut stretches = [(0.0, 0.0); STRETCHES];
         let (mut steps, mut quarter) = ((0.0, 0.0), (0.0, 0.0));
+        // The stretch of the sample and where it ends, counted back from now: oldest first.
+        let (mut stretch, mut end_s) = (STRETCHES - 1, HOUR_S - STRETCH_S);
         for &(ago_s, cpus) in samples {
             sums.n += 1.0;
             sums.use_ += cpus;
@@ -420,9 +422,12 @@ impl Hour {
             sums.time -= ago_s;
             sums.times += ago_s * ago_s;
             sums.product -= ago_s * cpus;
-            let stretch = &mut stretches[stretch_of(ago_s, STRETCH_S, STRETCHES)];
-            stretch.0 += cpus;
-            stretch.1 += 1.0;
+            while stretch > 0 && ago_s < end_s {
+                stretch -= 1;
+                end_s -= STRETCH_S;
+            }
+            stretches[stretch].0 += cpus;
+            stretches[stretch].1 += 1.0;
             if ago_s < 1_800.0 {
                 self.max_30 = self.max_30.max(cpus);
             }
@@ -468,11 +473,13 @@ impl Hour {
         // Of samples every ten seconds without growing.
         let mut window: Vec<f64> = Vec::with_capacity(64);
         let mut rest = samples;
-        for (i, p95) in self.p95s.iter_mut().enumerate().rev() {
-            let here = |s: &&(f64, f64)| stretch_of(s.0, WINDOW_S, 6) == i;
+        let mut end_s = HOUR_S;
+        for p95 in self.p95s.iter_mut().rev() {
+            end_s -= WINDOW_S;
+            let (here, later) = rest.split_at(rest.partition_point(|s| s.0 >= end_s));
             window.clear();
-            window.extend(rest.iter().take_while(here).map(|s| s.1));
-            rest = &rest[window.len()..];
+            window.extend(here.iter().map(|s| s.1));
+            rest = later;
             *p95 = nearest_rank_95(&mut window).unwrap_or(f64::NAN);
         }
     }
@@ -496,15 +503,4 @@ impl Hour {
             self.distinct += f64::from(u8::from(is_new));
         }
     }
-}
-
-/// Which of `count` stretches of `length_s` counted back from now.
-fn stretch_of(ago_s: f64, length_s: f64, count: usize) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to an hour over minutes; a cast saturates"
-    )]
-    let index = (ago_s / length_s) as usize;
-    index.min(count - 1)
 }

@@ -103,6 +103,9 @@ pub enum Split {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child(u16);
 
+/// Trees that a row walks side by side.
+const TOGETHER: usize = 8;
+
 /// Marks a leaf in a [`Child`].
 const LEAF: u16 = 1 << 15;
 
@@ -197,20 +200,28 @@ impl Tree {
     #[must_use]
     #[inline]
     pub fn leaf(&self, row: &[f64]) -> usize {
-        if self.nodes.is_empty() {
-            return 0;
-        }
-        let mut at = 0;
+        let mut at = self.root();
         loop {
-            let node = &self.nodes[at];
-            let x = row.get(usize::from(node.feature)).copied();
-            let left = self.goes_left(&node.split, x.unwrap_or(f64::NAN));
-            // Chosen without a branch: which way a row goes can seldom be guessed.
-            match [node.right, node.left][usize::from(left)].get() {
-                Ok(next) => at = next,
+            match at.get() {
+                Ok(node) => at = self.step(node, row),
                 Err(leaf) => return leaf,
             }
         }
+    }
+
+    /// The first split, or the only leaf.
+    fn root(&self) -> Child {
+        Child(if self.nodes.is_empty() { LEAF } else { 0 })
+    }
+
+    /// Where a row goes from a split.
+    #[inline]
+    fn step(&self, node: usize, row: &[f64]) -> Child {
+        let node = &self.nodes[node];
+        let x = row.get(usize::from(node.feature)).copied();
+        let left = self.goes_left(&node.split, x.unwrap_or(f64::NAN));
+        // Chosen without a branch: which way a row goes can seldom be guessed.
+        [node.right, node.left][usize::from(left)]
     }
 
     #[inline]
@@ -354,14 +365,36 @@ impl Forest {
     pub fn evaluate_raw(&self, row: &[f64], out: &mut [f64]) {
         let count = self.quantiles.len();
         out.copy_from_slice(&self.base);
-        for tree in &self.trees {
-            let leaf = tree.leaf(row);
-            let values = &tree.leaves[leaf * count..][..count];
-            for (sum, value) in out.iter_mut().zip(values) {
-                *sum += value;
+        for trees in self.trees.chunks(TOGETHER) {
+            for (tree, leaf) in trees.iter().zip(leaves(trees, row)) {
+                let values = &tree.leaves[leaf * count..][..count];
+                for (sum, value) in out.iter_mut().zip(values) {
+                    *sum += value;
+                }
             }
         }
     }
+}
+
+/// The leaf of each of up to [`TOGETHER`] trees. A step waits for the one before it in its tree,
+/// not for those of other trees, so these are walked side by side.
+#[inline]
+fn leaves(trees: &[Tree], row: &[f64]) -> [usize; TOGETHER] {
+    let mut at = [Child(LEAF); TOGETHER];
+    for (at, tree) in at.iter_mut().zip(trees) {
+        *at = tree.root();
+    }
+    let mut is_open = true;
+    while is_open {
+        is_open = false;
+        for (at, tree) in at.iter_mut().zip(trees) {
+            if let Ok(node) = at.get() {
+                *at = tree.step(node, row);
+                is_open = true;
+            }
+        }
+    }
+    at.map(|at| at.get().unwrap_or_else(|leaf| leaf))
 }
 
 fn check_columns(columns: &[Column]) -> Result<(), ForestError> {
