@@ -201,8 +201,10 @@ impl<'r> Fitter<'r> {
             state.set(thread, Some(k));
             self.free[regions.cell_of[thread]] -= 1;
         }
-        for &thread in &self.best.threads {
-            let cell = regions.cell_of[thread];
+        // Those of a cell stand together.
+        let cell_of = |&t: &usize| regions.cell_of[t];
+        for threads in self.best.threads.chunk_by(|a, b| cell_of(a) == cell_of(b)) {
+            let cell = cell_of(&threads[0]);
             let cores = &regions.cells[cell];
             let is_open = |core: &usize| cores[*core].iter().any(|&t| state.owner(t).is_none());
             self.open[cell].retain(is_open);
@@ -291,7 +293,8 @@ impl<'r> Fitter<'r> {
                 break;
             };
             let (core, from, take) = (best.core as usize, best.from as usize, best.take());
-            give(state, &cores[core], k, from, take, &mut self.given.threads);
+            let free = free_threads(state, &cores[core], k);
+            self.given.threads.extend(free.skip(from).take(take));
             self.given.added += best.added;
             left -= take;
             offers.extend(offer(state, cores, core, k, from + take, most).map(Reverse));
@@ -350,29 +353,6 @@ fn free_threads<'s>(
         own.filter(move |&t| state.owner(t).is_none() && (state.was(t) == Some(k)) == had)
     };
     free(true).chain(free(false))
-}
-
-/// Adds `take` of a core's free threads after the first `from`.
-fn give(
-    state: &State<'_>,
-    core: &[usize],
-    k: u32,
-    from: usize,
-    take: usize,
-    given: &mut Vec<usize>,
-) {
-    match (core, from, take) {
-        // Both are free.
-        (&[a, b], 0, 2) if state.was(b) == Some(k) && state.was(a) != Some(k) => {
-            given.extend([b, a]);
-        }
-        (&[a, b], 0, 2) => given.extend([a, b]),
-        _ => {
-            for thread in free_threads(state, core, k).skip(from).take(take) {
-                given.push(thread);
-            }
-        }
-    }
 }
 
 /// What `core` offers after `from` of its free threads: at most `most`.

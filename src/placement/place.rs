@@ -455,7 +455,7 @@ fn search(
         search.owners = owners;
     };
     improve(&mut search, start, first);
-    let mut rises = None;
+    let mut rises: Option<Rises> = None;
     if has_patterns && is_open(&search) {
         let found = configuration::search(&Task {
             problem,
@@ -496,20 +496,15 @@ fn search(
     search.searched = (limits.clock)();
     let keeps = problem.rules.is_empty() || problem.rules.broken(problem, &search.owners) == 0;
     if keeps && is_open(&search) {
-        let ranges = rises.map(|rises: Rises| rises.ranges(search.cost));
-        prove(
-            problem,
-            settings,
-            limits,
-            &mut search,
-            &ranges.unwrap_or_default(),
-        );
+        let ranges = rises.map_or_else(Vec::new, |rises| rises.ranges(search.cost));
+        prove(problem, settings, limits, &mut search, &ranges);
     }
     search
 }
 
-/// Runs the MIP from the best assignment so far, within what `ranges` leave. That it ran at all is a unit
-/// of work of its own, since building the model may improve the assignment.
+/// Runs the MIP from the best assignment so far, within what `ranges` leave. That
+/// it ran at all is a unit of work of its own, since building the model may
+/// improve the assignment.
 fn prove(
     problem: &Problem,
     settings: &SolveSettings,

@@ -267,9 +267,8 @@ fn any_topology(random: &mut Random, shape: &mut Vec<String>) -> Topology {
     Topology::new(cpus)
 }
 
-const RULES: [(RuleKind, Option<RuleLevel>); 9] = [
-    // Twice, since owners of shared cores can mostly be paired in another way.
-    (RuleKind::AntiAffinity, Some(RuleLevel::Core)),
+/// Every kind of rule, by level where it has one.
+pub(super) const KINDS: [(RuleKind, Option<RuleLevel>); 8] = [
     (RuleKind::AntiAffinity, Some(RuleLevel::Core)),
     (RuleKind::AntiAffinity, Some(RuleLevel::L3)),
     (RuleKind::AntiAffinity, Some(RuleLevel::Numa)),
@@ -374,8 +373,9 @@ fn add_rules(random: &mut Random, instance: &mut Instance, count: usize) {
         (placed.base, keeps)
     };
     let is_free = random.chance(10);
-    let kinds: Vec<_> = RULES
-        .into_iter()
+    // The first twice, since owners of shared cores can mostly be paired in another way.
+    let kinds: Vec<_> = std::iter::once(KINDS[0])
+        .chain(KINDS)
         .filter(|&(kind, level)| means_something(&instance.topology, kind, level))
         .collect();
     for _ in 0..count {

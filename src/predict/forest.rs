@@ -196,19 +196,6 @@ impl Tree {
         (0..words.saturating_mul(32)).filter(set).collect()
     }
 
-    /// Index of the leaf that a row falls into.
-    #[must_use]
-    #[inline]
-    pub fn leaf(&self, row: &[f64]) -> usize {
-        let mut at = self.root();
-        loop {
-            match at.get() {
-                Ok(node) => at = self.step(node, row),
-                Err(leaf) => return leaf,
-            }
-        }
-    }
-
     /// The first split, or the only leaf.
     fn root(&self) -> Child {
         Child(if self.nodes.is_empty() { LEAF } else { 0 })

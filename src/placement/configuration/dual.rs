@@ -333,6 +333,7 @@ impl<'a> Search<'a> {
     /// See [`Rises`]; none where `stop` ended it.
     fn rises(&mut self, stop: &dyn Fn() -> bool) -> Option<Rises> {
         let best = self.best.take()?;
+        // The bound may be of coarser steps than these: then it is only lower.
         let mut of_class = Vec::new();
         for (class, prices) in self.units.classes.iter().zip(&best.prices) {
             let pricing = Pricing {

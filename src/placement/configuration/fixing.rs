@@ -11,8 +11,8 @@
 //! k in g. *Proof.* That of the bound, over the assignments with n_gk = n alone. []
 //!
 //! So the MIP gets the least and the most n left for each g and k as bounds, at the best
-//! cost known. (CPU time to the proof: e128-95-rebalance-polished from 3.3 to 1.1 s,
-//! e128-75-none from 3.1 to 1.1, e128-50-rebalance-churn from 0.54 to 0.21.)
+//! cost known. (CPU time to the proof: e128-95-rebalance-polished from 2.8 to 1.4 s,
+//! e128-75-none from 2.6 to 1.4, e128-50-rebalance-churn from 0.53 to 0.24.)
 //!
 //! Source: Geoffrion, "Lagrangean relaxation for integer programming", Math.
 //! Programming Study 2 (1974): penalties.

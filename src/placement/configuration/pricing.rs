@@ -111,10 +111,7 @@ impl Frame {
 
     /// The tables of no container: an even number of halves is left.
     fn none(&self, table: &mut Table) {
-        table.rest.clear();
-        table.rest.resize(self.width * self.high, f64::INFINITY);
-        table.over.clear();
-        table.over.resize(self.width, f64::INFINITY);
+        table.reset(self.width, self.high);
         for u in (0..self.width).step_by(2) {
             table.over[u] = 0.0;
             table.rest[u * self.high..(u + 1) * self.high].fill(0.0);
@@ -130,10 +127,7 @@ impl Frame {
             slack,
             ..
         } = *self;
-        table.rest.clear();
-        table.rest.resize(width * high, f64::INFINITY);
-        table.over.clear();
-        table.over.resize(width, f64::INFINITY);
+        table.reset(width, high);
         for offer in offers {
             let all_over = offer.worth + rate * offer.steps as f64;
             for u in offer.halves..width {
@@ -186,6 +180,16 @@ impl Frame {
 struct Table {
     rest: Vec<f64>,
     over: Vec<f64>,
+}
+
+impl Table {
+    /// Nothing fits yet.
+    fn reset(&mut self, width: usize, high: usize) {
+        self.rest.clear();
+        self.rest.resize(width * high, f64::INFINITY);
+        self.over.clear();
+        self.over.resize(width, f64::INFINITY);
+    }
 }
 
 /// Room for pricing, to be used again and again.

@@ -27,6 +27,17 @@ pub(super) struct Request<'a> {
     pub(super) rates: &'a [i64],
 }
 
+impl Request<'_> {
+    /// What node `n` charges for `j` threads in it.
+    fn charge(&self, units: &Units, n: usize, j: usize) -> i64 {
+        let there = match j {
+            0 => 0,
+            _ => self.spread + self.rates[n] * j as i64,
+        };
+        there + self.movement * (units.nodes[n].before[self.index] - j as i64).max(0)
+    }
+}
+
 /// Room for splitting, to be used again and again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Splitter {
@@ -62,10 +73,7 @@ impl Splitter {
                 at += 1;
             }
             for (j, value) in sofar.iter_mut().enumerate().filter(|(_, v)| **v < NEVER) {
-                if j > 0 {
-                    *value += request.spread + request.rates[n] * j as i64;
-                }
-                *value += request.movement * (node.before[k] - j as i64).max(0);
+                *value += request.charge(units, n, j);
             }
             self.step(at, &total, &sofar, r);
             total.clone_from(&self.rows[at]);
@@ -104,17 +112,10 @@ impl Splitter {
             let most = units.classes[class].threads.min(r);
             &prices[class][k][..=most]
         };
-        let charge = |n: usize, j: usize| {
-            let there = match j {
-                0 => 0,
-                _ => request.spread + request.rates[n] * j as i64,
-            };
-            there + request.movement * (units.nodes[n].before[k] - j as i64).max(0)
-        };
         let nodes = units.nodes.iter().enumerate().map(|(n, node)| {
             let mut inside = join_all(node.units.iter().map(|&class| own(class)), r);
             for (j, value) in inside.iter_mut().enumerate().filter(|(_, v)| **v < NEVER) {
-                *value += charge(n, j);
+                *value += request.charge(units, n, j);
             }
             inside
         });
@@ -127,7 +128,7 @@ impl Splitter {
             let beside: Vec<i64> = (0..=r)
                 .map(|t| match others[r - t] {
                     NEVER => NEVER,
-                    others => others + charge(n, t),
+                    others => others + request.charge(units, n, t),
                 })
                 .collect();
             for at in 0..node.units.len() {
@@ -148,25 +149,30 @@ impl Splitter {
         Some(values)
     }
 
-    /// Row `at`: min over t of before(j - t) + added(t).
+    /// Row `at` is `before` joined with `added`.
     fn step(&mut self, at: usize, before: &[i64], added: &[i64], room: usize) {
         if self.rows.len() <= at {
             self.rows.push(Vec::new());
             self.taken.push(Vec::new());
         }
-        let (row, taken) = (&mut self.rows[at], &mut self.taken[at]);
-        row.clear();
-        row.resize(before.len(), NEVER);
-        taken.clear();
-        taken.resize(before.len(), 0);
-        for j in 0..=room {
-            for t in 0..=j.min(added.len() - 1) {
-                if before[j - t] < NEVER && added[t] < NEVER {
-                    let value = before[j - t] + added[t];
-                    if value < row[j] {
-                        row[j] = value;
-                        taken[j] = t;
-                    }
+        join(before, added, room, &mut self.rows[at], &mut self.taken[at]);
+    }
+}
+
+/// For each j up to `room` the min over t of before(j - t) + added(t) into `row`, and the t
+/// into `taken`; [`NEVER`] beyond.
+fn join(before: &[i64], added: &[i64], room: usize, row: &mut Vec<i64>, taken: &mut Vec<usize>) {
+    row.clear();
+    row.resize(before.len(), NEVER);
+    taken.clear();
+    taken.resize(before.len(), 0);
+    for j in 0..=room {
+        for t in 0..=j.min(added.len() - 1) {
+            if before[j - t] < NEVER && added[t] < NEVER {
+                let value = before[j - t] + added[t];
+                if value < row[j] {
+                    row[j] = value;
+                    taken[j] = t;
                 }
             }
         }
@@ -177,16 +183,10 @@ impl Splitter {
 fn join_all<'a>(tables: impl Iterator<Item = &'a [i64]>, r: usize) -> Vec<i64> {
     let mut all = vec![NEVER; r + 1];
     all[0] = 0;
+    let (mut row, mut taken) = (Vec::new(), Vec::new());
     for table in tables {
-        let before = all.clone();
-        all.fill(NEVER);
-        for (t, &added) in table.iter().enumerate().filter(|(_, v)| **v < NEVER) {
-            for (value, &before) in all[t..].iter_mut().zip(&before) {
-                if before < NEVER {
-                    *value = (before + added).min(*value);
-                }
-            }
-        }
+        join(&all, table, r, &mut row, &mut taken);
+        std::mem::swap(&mut all, &mut row);
     }
     all
 }

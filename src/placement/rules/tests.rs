@@ -7,7 +7,7 @@ use crate::placement::cost::{cost, priced};
 use crate::placement::enumerate::enumerate;
 use crate::placement::exchange::{Exchange, ExchangeError, ModelKind};
 use crate::placement::place::{Placed, place};
-use crate::placement::random::{Random, Shape, assignment, random_rule, with_rules};
+use crate::placement::random::{KINDS, Random, Shape, assignment, random_rule, with_rules};
 use crate::placement::state::State;
 use crate::placement::testing::{apart, container, pin, rule, socket_cores, together, topology};
 use crate::placement::types::{ContainerSpec, SolveSettings, Status, System, Weights};
@@ -239,17 +239,6 @@ fn absurd_rules_are_named() {
     }
     assert_eq!(apart("a", Some("*"), RuleLevel::Core).fault(), None);
 }
-
-const KINDS: [(RuleKind, Option<RuleLevel>); 8] = [
-    (RuleKind::AntiAffinity, Some(RuleLevel::Core)),
-    (RuleKind::AntiAffinity, Some(RuleLevel::L3)),
-    (RuleKind::AntiAffinity, Some(RuleLevel::Numa)),
-    (RuleKind::CoTenancy, Some(RuleLevel::L3)),
-    (RuleKind::CoTenancy, Some(RuleLevel::Numa)),
-    (RuleKind::MaxCoresPerSocket, None),
-    (RuleKind::NumaPin, None),
-    (RuleKind::WholeCores, None),
-];
 
 /// A host whose best placement breaks a rule of this kind and level, and that
 /// rule: one that binds, most often.
