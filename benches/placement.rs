@@ -18,7 +18,8 @@
 //! cargo bench --bench placement -- --work             from little work to much: whether the cost ever rises
 //! cargo bench --bench placement -- --late 28          28 runs of each at 1, 10 and 50 ms: how late they are
 //! cargo bench --bench placement -- --late 28 --at 1   the budget of 1 ms alone
-//! cargo bench --bench placement -- --rounds 10000     many rounds on one host of 96 threads
+//! cargo bench --bench placement -- --rounds 10000     many rounds on one host of 96 threads (x96-75-none)
+//! cargo bench --bench placement -- --rounds 10000 --seed 2 x64-75-none    other events, another host
 //! ```
 #![allow(clippy::print_stdout, reason = "a table is the result")]
 #![expect(clippy::expect_used, reason = "a bench may stop on broken input")]
@@ -325,15 +326,14 @@ fn late(subjects: &[Subject], runs: usize, only_ms: Option<u64>) {
     }
 }
 
-/// `rounds` events on the host of x96-75-none: in turn as the dice say a
+/// `rounds` events on a host: in turn as the dice say a
 /// container comes (a fill of 95 % at most), one goes, or predictions change
 /// (three containers by up to 30 %). Each round starts from the placement of
 /// the one before; budget 1 s each.
-fn rounds(subjects: &[Subject], rounds: u64) {
-    let host = subjects.iter().find(|s| s.name == "x96-75-none");
-    let mut instance = host.expect("x96-75-none").instance.clone();
+fn rounds(subject: &Subject, rounds: u64, seed: u64) {
+    let mut instance = subject.instance.clone();
     let threads = instance.topology.online().len();
-    let mut random = Random(1);
+    let mut random = Random(seed);
     let (mut times, mut proved, mut work) = (Vec::new(), 0u64, 0u64);
     let before = cpu();
     for round in 0..rounds {
@@ -372,7 +372,7 @@ fn rounds(subjects: &[Subject], rounds: u64) {
     times.sort_unstable();
     let at = |part: usize| ms(times[(times.len() - 1) * part / 1000]);
     println!(
-        "{rounds} rounds on 96 threads: {:.1} s of CPU, {proved} proved, {work} work; a round, ms: median {:.2}, 90 % {:.2}, 99 % {:.2}, worst {:.2}",
+        "{rounds} rounds on {threads} threads: {:.1} s of CPU, {proved} proved, {work} work; a round, ms: median {:.2}, 90 % {:.2}, 99 % {:.2}, worst {:.2}",
         total.as_secs_f64(),
         at(500),
         at(900),
@@ -383,7 +383,7 @@ fn rounds(subjects: &[Subject], rounds: u64) {
 
 fn main() {
     let mut names = Vec::new();
-    let (mut runs, mut events, mut proof) = (0, 0, None);
+    let (mut runs, mut events, mut seed, mut proof) = (0, 0, 1, None);
     let (mut by_cpu, mut by_work, mut only_ms) = (false, false, None);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -396,8 +396,12 @@ fn main() {
             "--late" => runs = number(),
             "--at" => only_ms = u64::try_from(number()).ok(),
             "--rounds" => events = number(),
+            "--seed" => seed = u64::try_from(number()).expect("a seed"),
             _ => names.push(arg),
         }
+    }
+    if events > 0 && names.is_empty() {
+        names.push("x96-75-none".to_owned());
     }
     let subjects = subjects(&names);
     if subjects.is_empty() {
@@ -406,7 +410,7 @@ fn main() {
     if runs > 0 {
         late(&subjects, runs, only_ms);
     } else if events > 0 {
-        rounds(&subjects, u64::try_from(events).expect("a count"));
+        rounds(&subjects[0], u64::try_from(events).expect("a count"), seed);
     } else if by_work {
         works(&subjects);
     } else {

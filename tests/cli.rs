@@ -211,6 +211,34 @@ fn hostile_names_reach_no_terminal_raw() {
     }
 }
 
+/// Who asks is told; the log of a round is not.
+#[test]
+fn settings_that_are_about_nobody_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    host(dir.path());
+    docker(dir.path());
+    let file = dir.path().join("c.toml");
+    let path = file.to_str().unwrap();
+    let text = "[[containers]]\nmatch = \"system.slice/*\"\n[[containers]]\nmatch = \"web/*\"\n\
+        [[constraints]]\nkind = \"whole_cores\"\ncontainers = \"system.slice/*\"\n\
+        [[constraints]]\nkind = \"whole_cores\"\ncontainers = \"wbe/*\"\n";
+    fs::write(&file, text).unwrap();
+    let entry = "containers, match \"web/*\": names no container that is here";
+    let rule = "rule 2 ('wbe/*' on whole cores) is about nobody: no container matches 'wbe/*'";
+    for command in ["plan", "status"] {
+        let (code, _, err) = run(dir.path(), &["--config", path, command]);
+        assert_eq!(code, 0, "{err}");
+        assert!(err.contains(entry) && err.contains(rule), "{err}");
+        assert_eq!(err.matches("nobody").count(), 1, "{err}");
+        assert_eq!(err.matches("names no container").count(), 1, "{err}");
+    }
+    let (_, _, err) = run(dir.path(), &["--config", path, "apply"]);
+    assert!(
+        !err.contains("nobody") && !err.contains("names no"),
+        "{err}"
+    );
+}
+
 #[test]
 fn bad_settings_are_exit_3_with_file_line_and_key() {
     let dir = tempfile::tempdir().unwrap();

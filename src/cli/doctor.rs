@@ -60,6 +60,12 @@ pub(crate) fn doctor(host: &dyn Host, config: &Config) -> DoctorReport {
                 .iter()
                 .take(observation.notes.len() - observation.blocked.len());
             findings.extend(notes.map(|note| Finding::new(Level::Info, "notes", note.as_str())));
+            findings.extend(observation.idle_rules.iter().map(|pattern| {
+                let pattern = pattern.escape_debug();
+                let text =
+                    format!("containers, match \"{pattern}\": names no container that is here");
+                Finding::new(Level::Info, "settings", text)
+            }));
         }
         Err(error) => findings.push(Finding::new(Level::Problem, "cgroups", error.to_string())),
     }

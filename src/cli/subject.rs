@@ -16,7 +16,9 @@ use super::settings::{Session, with_limits, with_policy};
 use crate::cpuset::CpuSet;
 use crate::engine::{problem_of, shell};
 use crate::error::chain;
-use crate::placement::{Instance, Placed, PlanReport, SolveSettings, parse_host, plan_instance};
+use crate::placement::{
+    Instance, Placed, PlanReport, SolveSettings, idle_rules, parse_host, plan_instance,
+};
 use crate::report::escape_name;
 
 /// A placement problem with the settings to solve it by.
@@ -61,6 +63,7 @@ impl Subject {
         if let Some(policy) = limits.lending {
             instance.lending.policy = policy;
         }
+        idle_rules(&instance).iter().for_each(|note| log.note(note));
         Ok(Self {
             name,
             unavailable: instance.withheld(),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::decide::{decide, pool_base};
+use super::decide::{decide, pool_base, problem_of};
 use super::record::Round;
 use super::state::{Event, Managed, Settings, State};
 use crate::cgroup::journal::{
@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::cpuset::CpuSet;
 use crate::error::chain;
 use crate::history::{self, History, Observation};
-use crate::placement::{Lending, Overrun, SolveSettings, Status};
+use crate::placement::{Lending, Overrun, SolveSettings, Status, idle_rules};
 use crate::predict::Features;
 use crate::predict::forecast::{Chain, Forecast};
 use crate::predict::store::host_model;
@@ -109,6 +109,8 @@ pub struct Sight {
     pub blocked: Vec<Blocked>,
     /// For the operator.
     pub notes: Vec<String>,
+    /// `[[containers]]` entries that name no directory, as written.
+    pub idle_entries: Vec<String>,
 }
 
 /// The host's model, and whether it is used.
@@ -294,6 +296,7 @@ pub fn observe(
         model,
         blocked,
         notes,
+        idle_entries: observation.idle_rules,
     })
 }
 
@@ -468,8 +471,21 @@ pub fn plan(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round), Sh
         .unwrap_or_else(|error| (JournalState::default(), vec![chain(&error)]));
     let mut sight = observe(site, &journal, solve)?;
     sight.notes.extend(notes);
+    sight.notes.extend(idle(&sight));
     let round = decide_now(&sight);
     Ok((sight, round))
+}
+
+/// Entries and rules of the settings that are about nobody: for whoever asks,
+/// not for the log of every round.
+fn idle(sight: &Sight) -> Vec<String> {
+    let entry = |pattern: &String| {
+        let pattern = pattern.escape_debug();
+        format!("containers, match \"{pattern}\": names no container that is here")
+    };
+    let mut notes: Vec<String> = sight.idle_entries.iter().map(entry).collect();
+    notes.extend(idle_rules(&problem_of(&sight.state).0));
+    notes
 }
 
 fn decide_now(sight: &Sight) -> Round {

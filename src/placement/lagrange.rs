@@ -49,95 +49,26 @@ use super::classes::{Class, claims, classes};
 use super::divisions::{Division, divisions, grid, order};
 use super::lower::uses;
 use super::problem::Problem;
+use super::ways::{Had, Treatment, Way, Ways};
 
 /// Most divisions of all containers together: 20 to 250 on hosts of two
 /// groups, a few thousand with four; hosts of many L3s have millions.
 const LARGEST: usize = 1 << 13;
-/// Subgradient steps.
-const STEPS: u32 = 60;
+/// Subgradient steps: the search over divisions closes what is left sooner than
+/// twice as many would.
+const STEPS: u32 = 30;
 /// Steps without a better bound after which they become shorter.
 const PATIENCE: u32 = 4;
 /// Work of a subgradient step: about as many nodes of the search.
 pub(super) const STEP_WORK: u64 = 64;
-
-/// A way to treat a container's threads in a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Way {
-    /// f.
-    pub(super) whole: usize,
-    /// m.
-    pub(super) shared: usize,
-    /// u.
-    pub(super) halves: usize,
-    /// c.
-    pub(super) cost: i64,
-}
-
-/// What a container had in a cell, as cores of each kind of class.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Had {
-    /// Cores with both threads its own.
-    pub(super) both: usize,
-    /// Cores with one thread its own, the other nobody's.
-    pub(super) one: usize,
-    /// Cores that it had with another: that one, and how many.
-    pub(super) pairs: Vec<(usize, usize)>,
-}
-
-impl Had {
-    fn of(classes: &[Class], k: usize) -> Self {
-        let mut had = Self::default();
-        for class in classes {
-            match class.pair() {
-                Some((a, b)) if a == k => had.pairs.push((b, class.cores.len())),
-                Some((a, b)) if b == k => had.pairs.push((a, class.cores.len())),
-                Some(_) => {}
-                None => match class.count(k) {
-                    0 => {}
-                    1 => had.one += class.cores.len(),
-                    _ => had.both += class.cores.len(),
-                },
-            }
-        }
-        had
-    }
-
-    /// Threads kept two a core, further cores touched, and own claims on those:
-    /// what (f, m) of n threads come to, where `split` says which pairs are not
-    /// its own.
-    fn claims(
-        &self,
-        [threads, whole, shared]: [usize; 3],
-        split: &dyn Fn(usize) -> bool,
-    ) -> [usize; 3] {
-        debug_assert!(2 * whole + shared <= threads);
-        let twice = whole.min(self.both);
-        let own: usize = self.pairs.iter().filter(|p| !split(p.0)).map(|p| p.1).sum();
-        [
-            twice,
-            threads - whole - twice,
-            self.both - twice + self.one + own,
-        ]
-    }
-
-    /// Most that (f, m) of n threads keep, as a profit. `split` says which
-    /// pairs have pi = M_thread.
-    fn profit(&self, each: i64, counts: [usize; 3], split: &dyn Fn(usize) -> bool) -> i64 {
-        let [twice, touched, own] = self.claims(counts, split);
-        let halves: usize = self.pairs.iter().filter(|p| split(p.0)).map(|p| p.1).sum();
-        let once = touched.min(own);
-        let half = (touched - once).min(counts[2]).min(halves);
-        each * (2 * twice + once) as i64 + (each + 1) / 2 * half as i64
-    }
-}
 
 /// A container as the bound sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) container: usize,
     pub(super) had: Vec<Had>,
-    /// By cell, then threads.
-    pub(super) ways: Vec<Vec<Vec<Way>>>,
+    /// By cell.
+    pub(super) ways: Vec<Ways>,
     pub(super) divisions: Vec<Division>,
 }
 
@@ -251,74 +182,53 @@ impl<'a> Relaxation<'a> {
             constant: problem.weights.movement.thread * previous as i64,
             grid: grid(problem),
         };
-        relaxation.list_ways();
+        for index in 0..relaxation.parts.len() {
+            let part = &relaxation.parts[index];
+            let ways = (0..relaxation.cells.len()).map(|h| relaxation.ways_in(part, h));
+            relaxation.parts[index].ways = ways.collect();
+        }
         Some(relaxation)
     }
 
-    fn list_ways(&mut self) {
-        for index in 0..self.parts.len() {
-            let part = &self.parts[index];
-            let most = self.problem.containers[part.container].request;
-            let ways = (0..self.cells.len())
-                .map(|h| {
-                    let most = most.min(self.cells[h].threads());
-                    let split = self.split[h];
-                    (0..=most)
-                        .map(|n| self.ways(part, h, n, &|_| split))
-                        .collect()
-                })
-                .collect();
-            self.parts[index].ways = ways;
+    /// What [`Ways`] are made of, but for who keeps what.
+    fn treatment(&self, h: usize, k: usize) -> Treatment {
+        let weights = &self.problem.weights;
+        Treatment {
+            rho: self.problem.containers[k].rho,
+            smt_busy: weights.smt_busy,
+            smt_foreign: weights.smt_foreign,
+            each: weights.movement.thread,
+            most_shared: match self.cells[h].width == 2 && self.problem.containers.len() > 1 {
+                false => 0,
+                true if shares_once(self.problem, k) => 1,
+                true => self.cells[h].cores.len(),
+            },
+            is_paired: self.cells[h].width == 2,
         }
     }
 
-    /// The ways of `threads` of a container in cell `h`, without those that
-    /// another of the same parity of m beats.
+    /// The ways of a part in cell `h` as the bound sees them.
+    fn ways_in(&self, part: &Part, h: usize) -> Ways {
+        let k = part.container;
+        let most = self.problem.containers[k].request;
+        let split = self.split[h];
+        self.treatment(h, k).list(
+            part.had[h].claims(|_| split),
+            most.min(self.cells[h].threads()),
+        )
+    }
+
+    /// The ways of `threads` of a container in cell `h`. `split` says which
+    /// pairs have pi = M_thread.
     pub(super) fn ways(
         &self,
         part: &Part,
         h: usize,
         threads: usize,
-        split: &dyn Fn(usize) -> bool,
+        split: impl Fn(usize) -> bool,
     ) -> Vec<Way> {
-        let each = self.problem.weights.movement.thread;
-        let mut ways: Vec<Way> = Vec::new();
-        for mut way in self.all_ways(part, h, threads) {
-            way.cost -= part.had[h].profit(each, [threads, way.whole, way.shared], split);
-            let beats = |a: &Way, b: &Way| {
-                a.halves <= b.halves && a.cost <= b.cost && (a.shared + b.shared).is_multiple_of(2)
-            };
-            if !ways.iter().any(|other| beats(other, &way)) {
-                ways.retain(|other| !beats(&way, other));
-                ways.push(way);
-            }
-        }
-        ways
-    }
-
-    /// All ways, priced without what they keep.
-    fn all_ways(&self, part: &Part, h: usize, threads: usize) -> Vec<Way> {
-        let (cell, k) = (&self.cells[h], part.container);
-        let weights = &self.problem.weights;
-        let rho = self.problem.containers[k].rho;
-        let wide = cell.width == 2;
-        let most_shared = match wide && self.problem.containers.len() > 1 {
-            false => 0,
-            true if shares_once(self.problem, k) => threads.min(1),
-            true => threads.min(cell.cores.len()),
-        };
-        let mut ways = Vec::new();
-        for shared in 0..=most_shared {
-            let most_whole = if wide { (threads - shared) / 2 } else { 0 };
-            ways.extend((0..=most_whole).map(|whole| Way {
-                whole,
-                shared,
-                halves: 2 * threads - 2 * whole - shared,
-                cost: 2 * weights.smt_busy * rho * whole as i64
-                    + (weights.smt_busy + weights.smt_foreign) * rho * shared as i64,
-            }));
-        }
-        ways
+        let treatment = self.treatment(h, part.container);
+        treatment.best(part.had[h].claims(split), threads)
     }
 
     /// The ways of two parts that had `cores` cores together, and with nobody
@@ -337,15 +247,14 @@ impl<'a> Relaxation<'a> {
         // Its claims on cores with the other, or with one who is not here.
         let split = |part: usize, k: usize| k == parts[1 - part].container;
         let all = [0, 1].map(|i| {
-            let ways = self.all_ways(parts[i], h, threads[i]);
-            let claimed = ways.into_iter().map(|way| {
-                let counts = [threads[i], way.whole, way.shared];
-                (way, parts[i].had[h].claims(counts, &|k| split(i, k)))
-            });
-            claimed.collect::<Vec<_>>()
+            let treatment = self.treatment(h, parts[i].container);
+            let claims = parts[i].had[h].claims(|k| split(i, k));
+            let ways = treatment.all(threads[i], usize::MAX);
+            ways.map(|way| (way, claims.kept([threads[i], way.whole, way.shared])))
+                .collect::<Vec<_>>()
         });
-        // By half cores and parity of m: the cheapest.
-        let width = 2 * (2 * (threads[0] + threads[1]) + 1);
+        // The cheapest by half cores, whose parity is that of m.
+        let width = 2 * (threads[0] + threads[1]) + 1;
         let mut least: Vec<Option<(Way, [Way; 2])>> = vec![None; width];
         for &(a, [twice_a, touched_a, own_a]) in &all[0] {
             for &(b, [twice_b, touched_b, own_b]) in &all[1] {
@@ -360,7 +269,7 @@ impl<'a> Relaxation<'a> {
                     halves: a.halves + b.halves,
                     cost: a.cost + b.cost - each * kept.max().unwrap_or(0) as i64,
                 };
-                let slot = &mut least[2 * both.halves + both.shared % 2];
+                let slot = &mut least[both.halves];
                 if slot.is_none_or(|(other, _)| both.cost < other.cost) {
                     *slot = Some((both, [a, b]));
                 }
@@ -431,11 +340,8 @@ impl<'a> Relaxation<'a> {
         for (j, part) in self.parts.iter().enumerate() {
             let rho = self.problem.containers[part.container].rho;
             for (h, (of_cell, &price)) in part.ways.iter().zip(&multipliers.halves).enumerate() {
-                for (slot, ways) in psi[h * width..].iter_mut().zip(of_cell) {
-                    let priced = ways
-                        .iter()
-                        .map(|w| (w.cost + price * w.halves as i64, w.halves));
-                    *slot = priced.min().unwrap_or((0, 0));
+                for (slot, least) in psi[h * width..].iter_mut().zip(of_cell.least(price)) {
+                    *slot = least;
                 }
             }
             let mut best = (i64::MAX, 0);
@@ -452,7 +358,7 @@ impl<'a> Relaxation<'a> {
             bound += best.0;
             let chosen = &part.divisions[best.1].threads;
             for (h, &n) in chosen.iter().enumerate() {
-                excess.0[h] += psi[h * width + n].1 as i64;
+                excess.0[h] += psi[h * width + n].1;
                 for (excess, charged) in excess.1.iter_mut().zip(&self.charged) {
                     *excess += if charged.cells[h] { rho * n as i64 } else { 0 };
                 }
@@ -465,6 +371,19 @@ impl<'a> Relaxation<'a> {
         }
     }
 
+    /// Lists the ways of those anew who had cores of cell `h` with another; what
+    /// they were, by part.
+    fn renew_pairs(&mut self, h: usize) -> Vec<(usize, Ways)> {
+        let mut before = Vec::new();
+        for j in 0..self.parts.len() {
+            if !self.parts[j].had[h].pairs.is_empty() {
+                let ways = self.ways_in(&self.parts[j], h);
+                before.push((j, std::mem::replace(&mut self.parts[j].ways[h], ways)));
+            }
+        }
+        before
+    }
+
     /// Good multipliers' bound; fewer steps where `may` says no or the bound
     /// proves that nothing costs less than `cost`.
     pub(super) fn ascend(&mut self, cost: i64, may: &mut dyn FnMut() -> bool) -> Evaluated {
@@ -474,13 +393,15 @@ impl<'a> Relaxation<'a> {
         for h in 0..self.cells.len() {
             if self.classes[h].iter().any(|c| c.pair().is_some()) && may() {
                 self.split[h] = false;
-                self.list_ways();
+                let before = self.renew_pairs(h);
                 let other = self.bound(&point, &mut nobody);
                 if other.bound > best.1.bound {
                     best.1 = other;
                 } else {
                     self.split[h] = true;
-                    self.list_ways();
+                    for (j, ways) in before {
+                        self.parts[j].ways[h] = ways;
+                    }
                 }
             }
         }

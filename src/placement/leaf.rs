@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use super::counts::{CellCounts, Kept, State};
-use super::lagrange::{Relaxation, Way};
+use super::lagrange::Relaxation;
+use super::ways::Way;
 
 /// Above any price; sums of it do not overflow.
 pub(super) const NEVER: i64 = i64::MAX / 4;
@@ -74,8 +75,8 @@ fn items<'a>(relaxation: &'a Relaxation<'_>, h: usize, threads: &[usize]) -> (Ve
             None => items.push(Item {
                 parts: (j, None),
                 ways: match part.had[h].pairs.is_empty() {
-                    true => Cow::Borrowed(&part.ways[h][n][..]),
-                    false => Cow::Owned(relaxation.ways(part, h, n, &is_here)),
+                    true => Cow::Borrowed(part.ways[h].of(n)),
+                    false => Cow::Owned(relaxation.ways(part, h, n, is_here)),
                 },
                 each: Vec::new(),
             }),
@@ -121,8 +122,9 @@ pub(super) fn treat(
         }
         return Some((constant + cost, taken));
     }
-    // By half cores used and parity of sum m: the least cost of the items so far.
-    let width = 2 * (room + 1);
+    // By half cores used, whose parity is that of sum m: the least cost of the
+    // items so far.
+    let width = room + 1;
     let mut least = vec![NEVER; width];
     least[0] = 0;
     let mut by_item: Vec<Vec<u32>> = Vec::with_capacity(items.len());
@@ -134,14 +136,12 @@ pub(super) fn treat(
             let Some(most) = room.checked_sub(way.halves) else {
                 continue;
             };
-            for used in 0..=most.min(reached) {
-                for parity in 0..2 {
-                    let before = least[2 * used + parity];
-                    let to = 2 * (used + way.halves) + (parity + way.shared) % 2;
-                    if before < NEVER && before + way.cost < next[to] {
-                        next[to] = before + way.cost;
-                        by[to] = index;
-                    }
+            let within = least.iter().enumerate().take(most.min(reached) + 1);
+            for (used, &before) in within {
+                let to = used + way.halves;
+                if before < NEVER && before + way.cost < next[to] {
+                    next[to] = before + way.cost;
+                    by[to] = index;
                 }
             }
         }
@@ -150,16 +150,15 @@ pub(super) fn treat(
         least = next;
         by_item.push(by);
     }
-    let (cost, mut used) = (0..=room).map(|used| (least[2 * used], used)).min()?;
+    let even = (0..=room).step_by(2);
+    let (cost, mut used) = even.map(|used| (least[used], used)).min()?;
     if cost >= NEVER {
         return None;
     }
-    let mut parity = 0;
     for (item, by) in items.iter().zip(&by_item).rev() {
-        let index = by[2 * used + parity] as usize;
+        let index = by[used] as usize;
         take(item, index);
         used -= item.ways[index].halves;
-        parity = (parity + item.ways[index].shared) % 2;
     }
     Some((constant + cost, taken))
 }

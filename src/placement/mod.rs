@@ -52,6 +52,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod types;
+mod ways;
 mod what_if;
 
 pub use batch::{Checksum, Origin, batch_answer, batch_error};
@@ -64,7 +65,7 @@ pub use place::{Placed, PlacementError, place};
 pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};
 pub use report::{HostPlanError, PlanReport, Timing, plan_host, plan_instance};
-pub use rules::{Constraint, Resolved, RuleKind, RuleLevel};
+pub use rules::{Constraint, Resolved, RuleKind, RuleLevel, idle_rules};
 pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LARGEST_WEIGHT, LevelWeights,
     MoveWeights, Placement, SolveSettings, Status, System, Weights,

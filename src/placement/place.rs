@@ -6,9 +6,9 @@
 //! 3. Annealing improves the better one, for a number of proposals that depends
 //!    on the host's size alone. On hosts of many L3 domains it is interrupted by
 //!    the search over their patterns ([`super::configuration`]).
-//!    On other hosts of few cells it is interrupted by a search over the
-//!    divisions of containers between them ([`super::division`]), which mostly
-//!    ends with a proof.
+//!    On other hosts of few cells a search over the divisions of containers
+//!    between them ([`super::division`]) comes before it, which mostly ends with
+//!    a proof: as a start it needs nothing better than step 2's.
 //! 4. The MIP starts from there, for what is left of the budget; it proves.
 //!    Where annealing finds nothing that keeps the rules, [`super::conflict`]
 //!    settles first which can be kept.
@@ -51,8 +51,6 @@ const PROPOSALS: u64 = 32;
 /// Before the search over patterns, the annealing makes this many proposals a
 /// thread: 15 to 100 ms, in which it gains more than the patterns would.
 const FIRST_PROPOSALS: u64 = 1000;
-/// Before the search over divisions, it makes threads^2 / this many.
-const BEFORE_DIVISION: u64 = 8;
 /// Kept back from the budget for what follows the search, as a part of it.
 const RESERVE: u32 = 50;
 /// Most that is kept back.
@@ -419,7 +417,7 @@ fn search(
     };
     let first = match (has_patterns, &relaxation) {
         (true, _) => share.min(FIRST_PROPOSALS * threads),
-        (false, Some(_)) => share.min(threads * threads / BEFORE_DIVISION),
+        (false, Some(_)) => 0, // the divisions first
         (false, None) => share,
     };
     let mut search = Search {

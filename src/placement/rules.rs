@@ -258,6 +258,28 @@ pub(super) fn resolve(instance: &Instance) -> Vec<Resolved> {
         .collect()
 }
 
+/// What to tell of rules that are about nobody, since a pattern matches none of
+/// the instance's containers. Not an error: containers come and go.
+#[must_use]
+pub fn idle_rules(instance: &Instance) -> Vec<String> {
+    let rules = resolve(instance);
+    let idle = (1..).zip(&rules).filter_map(|(number, resolved)| {
+        let rule = &resolved.rule;
+        let others = resolved.others.as_ref().filter(|others| others.is_empty());
+        let pattern = match (resolved.containers.is_empty(), others, &rule.others) {
+            (true, _, _) => &rule.containers,
+            (false, Some(_), Some(others)) => others,
+            _ => return None,
+        };
+        Some(format!(
+            "rule {number} ({}) is about nobody: no container matches '{}'",
+            rule.describe(),
+            pattern.escape_debug()
+        ))
+    });
+    idle.collect()
+}
+
 /// A rule with the containers that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
