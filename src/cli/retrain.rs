@@ -18,8 +18,9 @@ use crate::predict::archive_rows::{ArchiveRows, Parts};
 use crate::predict::dataset::{Dataset, Levels, Rows};
 use crate::predict::features::{CATEGORIES, COUNT, HOUR_MAX};
 use crate::predict::follow::Asked;
+use crate::predict::grow::pinball;
 use crate::predict::model::Model;
-use crate::predict::online::{QUANTILE, pinball};
+use crate::predict::online::QUANTILE;
 use crate::predict::pace::Paths;
 use crate::predict::scorer::Scorer;
 use crate::predict::store;
@@ -234,13 +235,13 @@ fn loss(model: Model, rows: &Rows, levels: &Levels) -> Option<f64> {
             levels.names(category).iter().map(code).collect()
         })
         .collect();
-    let (mut columns, mut out) = (Vec::new(), vec![0.0; quantiles.len()]);
+    let mut out = vec![0.0; quantiles.len()];
     Some(mean(rows, |row| {
         let mut row = *row;
         for (value, codes) in row[CATEGORIES..].iter_mut().zip(&codes) {
             *value = translated(*value, codes);
         }
-        scorer.predict(&row, &mut columns, &mut out);
+        scorer.predict(&[&row], &mut out);
         out[at]
     }))
 }
@@ -265,7 +266,8 @@ fn mean(rows: &Rows, mut rule: impl FnMut(&[f32; COUNT]) -> f64) -> f64 {
         let Ok(row) = rows.row(index).try_into() else {
             continue;
         };
-        sum += pinball(f64::from(*target), rule(row).clamp(0.0, 100.0), QUANTILE);
+        let predicted = rule(row).clamp(0.0, 100.0);
+        sum += pinball(f64::from(*target) - predicted, QUANTILE);
         count += 1.0;
     }
     if count > 0.0 { sum / count } else { 0.0 }

@@ -236,9 +236,21 @@ fn standard_deviation(hour: &[(f64, f64)]) -> f64 {
 
 /// Median distance of neighbouring samples, seconds; none with fewer than two.
 pub(super) fn typical_interval(hour: &[(f64, f64)]) -> Option<f64> {
-    let mut steps: Vec<f64> = hour.windows(2).map(|w| w[0].0 - w[1].0).collect();
+    let steps = hour.windows(2).map(|w| w[0].0 - w[1].0);
     let middle = steps.len() / 2;
-    (middle < steps.len()).then(|| *steps.select_nth_unstable_by(middle, f64::total_cmp).1)
+    // Most are often the same: then it is this one, with no need to put them in order.
+    let guess = steps.clone().nth(middle)?;
+    let (mut below, mut above) = (0, 0);
+    for step in steps.clone() {
+        let order = step.total_cmp(&guess);
+        below += usize::from(order.is_lt());
+        above += usize::from(order.is_gt());
+    }
+    if below <= middle && above < steps.len() - middle {
+        return Some(guess);
+    }
+    let mut steps: Vec<f64> = steps.collect();
+    Some(*steps.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 #[cfg(test)]

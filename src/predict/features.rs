@@ -367,6 +367,11 @@ struct Hour {
     samples: f64,
 }
 
+/// The largest use; NaN of nothing.
+fn largest(samples: &[(f64, f64)]) -> f64 {
+    samples.iter().map(|s| s.1).fold(f64::NAN, f64::max)
+}
+
 /// Sums of one pass over the hour.
 #[derive(Default)]
 struct Sums {
@@ -403,18 +408,18 @@ impl Hour {
             samples: 0.0,
         };
         let begin = samples.partition_point(|s| s.0 >= HOUR_S);
-        hour.pass(&samples[begin..]);
-        hour.windows(&samples[begin..]);
+        let samples = &samples[begin..];
+        hour.sums(samples);
+        hour.stretches(samples);
+        hour.extremes(samples);
+        hour.windows(samples);
         hour.middle();
         hour
     }
 
-    fn pass(&mut self, samples: &[(f64, f64)]) {
+    /// Sums over the hour. Each pass keeps few numbers, so that they stay in registers.
+    fn sums(&mut self, samples: &[(f64, f64)]) {
         let mut sums = Sums::default();
-        let mut stretches = [(0.0, 0.0); STRETCHES];
-        let (mut steps, mut quarter) = ((0.0, 0.0), (0.0, 0.0));
-        // The stretch of the sample and where it ends, counted back from now: oldest first.
-        let (mut stretch, mut end_s) = (STRETCHES - 1, HOUR_S - STRETCH_S);
         for &(ago_s, cpus) in samples {
             sums.n += 1.0;
             sums.use_ += cpus;
@@ -422,37 +427,6 @@ impl Hour {
             sums.time -= ago_s;
             sums.times += ago_s * ago_s;
             sums.product -= ago_s * cpus;
-            while stretch > 0 && ago_s < end_s {
-                stretch -= 1;
-                end_s -= STRETCH_S;
-            }
-            stretches[stretch].0 += cpus;
-            stretches[stretch].1 += 1.0;
-            if ago_s < 1_800.0 {
-                self.max_30 = self.max_30.max(cpus);
-            }
-            if ago_s < 900.0 {
-                self.max_15 = self.max_15.max(cpus);
-                quarter = (quarter.0 + cpus, quarter.1 + 1.0);
-            }
-            if self.max.is_nan() || cpus > self.max {
-                self.second = self.max;
-                self.max = cpus;
-                self.since_max_s = ago_s;
-            } else {
-                self.second = self.second.max(cpus);
-                // The newest of equal ones.
-                if cpus >= self.max {
-                    self.since_max_s = ago_s;
-                }
-            }
-            self.min = self.min.min(cpus);
-            if !self.last.is_nan() {
-                let step: f64 = cpus - self.last;
-                steps = (steps.0 + step.abs(), steps.1 + 1.0);
-                self.rise = self.rise.max(step);
-            }
-            self.last = cpus;
         }
         self.samples = sums.n;
         self.mean = sums.use_ / sums.n;
@@ -461,11 +435,66 @@ impl Hour {
         let spread = sums.times - sums.time * sums.time / sums.n;
         let joint = sums.product - sums.time * sums.use_ / sums.n;
         self.slope = joint / spread * HOUR_S;
-        self.step = over(steps.0, steps.1);
-        self.mean_15 = over(quarter.0, quarter.1);
-        for (mean, (sum, count)) in self.means.iter_mut().zip(stretches) {
+    }
+
+    /// Means of the stretches, figures of the last quarter and half.
+    fn stretches(&mut self, samples: &[(f64, f64)]) {
+        // Counted back from now: oldest first.
+        let mut rest = samples.iter().peekable();
+        let mut end_s = HOUR_S;
+        for (stretch, mean) in self.means.iter_mut().enumerate().rev() {
+            end_s -= STRETCH_S;
+            let (mut sum, mut count) = (0.0, 0.0);
+            while let Some(sample) = rest.next_if(|s| s.0 >= end_s || stretch == 0) {
+                sum += sample.1;
+                count += 1.0;
+            }
             *mean = over(sum, count);
         }
+        let half = &samples[samples.partition_point(|s| s.0 >= 1_800.0)..];
+        let quarter = &half[half.partition_point(|s| s.0 >= 900.0)..];
+        let (mut sum, mut count) = (0.0, 0.0);
+        for &(_, cpus) in quarter {
+            sum += cpus;
+            count += 1.0;
+        }
+        self.mean_15 = over(sum, count);
+        self.max_15 = largest(quarter);
+        self.max_30 = largest(half);
+    }
+
+    /// The largest, the smallest, the steps between neighbours.
+    fn extremes(&mut self, samples: &[(f64, f64)]) {
+        let (mut max, mut second, mut since_max_s) = (f64::NAN, f64::NAN, f64::NAN);
+        let (mut min, mut last, mut rise) = (f64::NAN, f64::NAN, f64::NAN);
+        let mut steps = (0.0, 0.0);
+        for &(ago_s, cpus) in samples {
+            if max.is_nan() || cpus > max {
+                second = max;
+                max = cpus;
+                since_max_s = ago_s;
+            } else {
+                second = second.max(cpus);
+                // The newest of equal ones.
+                if cpus >= max {
+                    since_max_s = ago_s;
+                }
+            }
+            if min.is_nan() || cpus < min {
+                min = cpus;
+            }
+            if !last.is_nan() {
+                let step: f64 = cpus - last;
+                steps = (steps.0 + step.abs(), steps.1 + 1.0);
+                if rise.is_nan() || step > rise {
+                    rise = step;
+                }
+            }
+            last = cpus;
+        }
+        (self.max, self.second, self.since_max_s) = (max, second, since_max_s);
+        (self.min, self.last, self.rise) = (min, last, rise);
+        self.step = over(steps.0, steps.1);
     }
 
     /// P95 of each ten minutes.

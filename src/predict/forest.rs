@@ -103,8 +103,12 @@ pub enum Split {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child(u16);
 
-/// Trees that a row walks side by side.
+/// Walks through trees that go side by side.
 const TOGETHER: usize = 8;
+
+/// Rows that a tree is walked by before the next: they stay in the nearest cache beside it
+/// (86 columns: 22 KiB), where all trees of a model do not.
+const BLOCK: usize = 32;
 
 /// Marks a leaf in a [`Child`].
 const LEAF: u16 = 1 << 15;
@@ -199,6 +203,15 @@ impl Tree {
     /// The first split, or the only leaf.
     fn root(&self) -> Child {
         Child(if self.nodes.is_empty() { LEAF } else { 0 })
+    }
+
+    /// Adds a leaf's values, one a quantile, to `sums`.
+    #[inline]
+    fn add(&self, leaf: usize, sums: &mut [f64]) {
+        let values = &self.leaves[leaf * sums.len()..][..sums.len()];
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value;
+        }
     }
 
     /// Where a row goes from a split.
@@ -344,37 +357,61 @@ impl Forest {
     /// Writes the quantiles of a row into `out` (one number a quantile),
     /// ascending. A number that the row lacks is missing.
     pub fn evaluate(&self, row: &[f64], out: &mut [f64]) {
-        self.evaluate_raw(row, out);
-        out.sort_unstable_by(f64::total_cmp);
+        self.evaluate_rows(&[row], out);
     }
 
-    /// As [`Forest::evaluate`] without sorting: the sums alone.
-    pub fn evaluate_raw(&self, row: &[f64], out: &mut [f64]) {
+    /// The same of many rows, which takes less time a row; `out` is `[row, quantile]`, row-major.
+    pub fn evaluate_rows(&self, rows: &[&[f64]], out: &mut [f64]) {
+        self.evaluate_raw(rows, out);
+        for out in out.chunks_exact_mut(self.quantiles.len()) {
+            out.sort_unstable_by(f64::total_cmp);
+        }
+    }
+
+    /// As [`Forest::evaluate_rows`] without sorting: the sums alone.
+    pub fn evaluate_raw(&self, rows: &[&[f64]], out: &mut [f64]) {
         let count = self.quantiles.len();
-        out.copy_from_slice(&self.base);
-        for trees in self.trees.chunks(TOGETHER) {
-            for (tree, leaf) in trees.iter().zip(leaves(trees, row)) {
-                let values = &tree.leaves[leaf * count..][..count];
-                for (sum, value) in out.iter_mut().zip(values) {
-                    *sum += value;
+        for sums in out.chunks_exact_mut(count) {
+            sums.copy_from_slice(&self.base);
+        }
+        if rows.len() < TOGETHER {
+            for (row, sums) in rows.iter().zip(out.chunks_exact_mut(count)) {
+                for trees in self.trees.chunks(TOGETHER) {
+                    let found = leaves(trees.iter().map(|tree| (tree, *row)));
+                    for (tree, leaf) in trees.iter().zip(found) {
+                        tree.add(leaf, sums);
+                    }
+                }
+            }
+            return;
+        }
+        let blocks = out.chunks_mut(BLOCK * count);
+        for (rows, out) in rows.chunks(BLOCK).zip(blocks) {
+            for tree in &self.trees {
+                let sums = out.chunks_mut(TOGETHER * count);
+                for (rows, out) in rows.chunks(TOGETHER).zip(sums) {
+                    let found = leaves(rows.iter().map(|row| (tree, *row)));
+                    for (leaf, sums) in found.into_iter().zip(out.chunks_exact_mut(count)) {
+                        tree.add(leaf, sums);
+                    }
                 }
             }
         }
     }
 }
 
-/// The leaf of each of up to [`TOGETHER`] trees. A step waits for the one before it in its tree,
-/// not for those of other trees, so these are walked side by side.
+/// The leaf of each of up to [`TOGETHER`] rows in its tree. A step waits for the one before it of
+/// its walk, not for those of others, so these go side by side.
 #[inline]
-fn leaves(trees: &[Tree], row: &[f64]) -> [usize; TOGETHER] {
+fn leaves<'a>(walks: impl Iterator<Item = (&'a Tree, &'a [f64])> + Clone) -> [usize; TOGETHER] {
     let mut at = [Child(LEAF); TOGETHER];
-    for (at, tree) in at.iter_mut().zip(trees) {
+    for (at, (tree, _)) in at.iter_mut().zip(walks.clone()) {
         *at = tree.root();
     }
     let mut is_open = true;
     while is_open {
         is_open = false;
-        for (at, tree) in at.iter_mut().zip(trees) {
+        for (at, (tree, row)) in at.iter_mut().zip(walks.clone()) {
             if let Ok(node) = at.get() {
                 *at = tree.step(node, row);
                 is_open = true;

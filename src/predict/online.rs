@@ -44,6 +44,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::grow::pinball;
+
 /// What is predicted is the P95 of this long, milliseconds.
 const AHEAD_MS: u64 = 600_000;
 
@@ -79,16 +81,6 @@ const LEAST_OUTCOMES: f64 = 180.0;
 
 /// The quantile that losses are measured at.
 pub const QUANTILE: f64 = 0.95;
-
-/// Pinball loss of the prediction `p` at quantile `q`.
-#[must_use]
-pub fn pinball(y: f64, p: f64, q: f64) -> f64 {
-    if y > p {
-        q * (y - p)
-    } else {
-        (1.0 - q) * (p - y)
-    }
-}
 
 /// The mean use over an interval, by the uptime clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -328,7 +320,7 @@ pub struct Record {
 impl Record {
     /// Takes an outcome in; `unit` is what losses are shares of, CPUs.
     pub fn add(&mut self, now_s: f64, outcome: &Outcome, unit: f64) {
-        let loss = |p| pinball(outcome.actual, p, QUANTILE) / unit;
+        let loss = |p| pinball(outcome.actual - p, QUANTILE) / unit;
         self.trees.add(now_s, loss(outcome.trees), outcome.weight);
         self.hour_max
             .add(now_s, loss(outcome.hour_max), outcome.weight);
