@@ -33,7 +33,7 @@ const ALL: &str = "all";
 const WORK: u64 = 200;
 
 /// n! / (idle! prod r_k!), saturating.
-fn assignments(problem: &Problem) -> u64 {
+pub(super) fn assignments(problem: &Problem) -> u64 {
     let mut left = problem.threads.len();
     let mut count = 1u64;
     for container in &problem.containers {

@@ -26,6 +26,19 @@
 //!
 //! Exact where the unit is one cell (see [`super::super::cells`]) and no core had
 //! two owners; otherwise below what any placement pays.
+//!
+//! *Cores of w > 2 threads.* Of n threads m lie on cores shared with others, s on
+//! cores alone, the others, o = n - s - m, on b full or partly full cores wholly k's (w b >= o,
+//! o >= 2 b). In place of halves they take w s + w b + m w-ths of cores: cores of their
+//! own are whole numbers, so a sum of at most w C leaves ceil(sum m / w) cores for those
+//! that share, whatever m are. They cost A_busy rho (n - s) + A_foreign rho m and what
+//! is above, and keep at most
+//!
+//! ```text
+//! min(|P_gk|, min(o, most threads of P_gk on b cores) + min(s, c) + m)
+//! ```
+//!
+//! each sum being at least what its threads keep. Beyond c cores b adds nothing.
 
 use super::super::aggregated::shares_once;
 use super::super::problem::{L3, NUMA, Problem};
@@ -39,7 +52,7 @@ pub(super) const SCALE: i64 = 64;
 pub(super) struct Choice {
     /// n.
     pub(super) threads: usize,
-    /// 2 f + 2 s + m; odd exactly if m is.
+    /// 2 f + 2 s + m; odd exactly if m is. On cores of w > 2 threads w-ths of cores.
     pub(super) halves: usize,
     /// In 1 / [`SCALE`] micro-CPU.
     pub(super) cost: i64,
@@ -50,7 +63,9 @@ pub(super) struct Choice {
 pub(super) struct Class {
     /// How many there are.
     pub(super) size: usize,
-    /// Halves of cores in a unit.
+    /// Threads of its widest core, at least 2.
+    pub(super) width: usize,
+    /// Halves of cores in a unit; w-ths where w > 2.
     pub(super) halves: usize,
     /// Threads in a unit.
     pub(super) threads: usize,
@@ -86,6 +101,7 @@ pub(super) struct Units {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Look {
     cores: usize,
+    width: usize,
     wide: usize,
     threads: usize,
     slow: i64,
@@ -97,7 +113,7 @@ struct Look {
 }
 
 impl Units {
-    /// None where a core has more than two threads, or spans L3s.
+    /// None where a core spans L3s.
     pub(super) fn new(problem: &Problem) -> Option<Self> {
         let groups = &problem.levels[L3].groups;
         let count = groups.len();
@@ -105,7 +121,7 @@ impl Units {
         for (core, threads) in problem.cores.iter().enumerate() {
             let group = problem.threads[*threads.first()?].group[L3];
             let inside = |&t: &usize| problem.threads[t].group[L3] == group;
-            if threads.len() > 2 || !threads.iter().all(inside) {
+            if !threads.iter().all(inside) {
                 return None;
             }
             cores[group].push(core);
@@ -200,12 +216,14 @@ fn look(problem: &Problem, g: usize, cores: &[usize], node: Option<usize>) -> Lo
     let threads = &problem.levels[L3].groups[g].threads;
     let slow = threads.iter().map(|&t| problem.threads[t].slow);
     let (least, most) = (slow.clone().min().unwrap_or(0), slow.max().unwrap_or(0));
+    let width = cores.iter().map(|&c| problem.cores[c].len()).max();
     let wide = cores
         .iter()
         .filter(|&&c| problem.cores[c].len() == 2)
         .count();
     Look {
         cores: cores.len(),
+        width: width.unwrap_or(0).max(2),
         wide,
         threads: threads.len(),
         slow: least,
@@ -225,7 +243,8 @@ fn class(problem: &Problem, g: usize, look: &Look, cores: &[usize]) -> Class {
         .collect();
     Class {
         size: 0,
-        halves: 2 * look.cores,
+        width: look.width,
+        halves: look.width * look.cores,
         threads: look.threads,
         share,
         choices,
@@ -243,6 +262,13 @@ fn choices(problem: &Problem, look: &Look, cores: &[usize], k: usize) -> Vec<Cho
     let both = cores.iter().filter(|&&c| had(c) == 2).count();
     let any = cores.iter().filter(|&&c| had(c) > 0).count();
     let before: usize = cores.iter().map(|&c| had(c)).sum();
+    // By number of cores: the most threads of P_gk on so many.
+    let mut most_kept: Vec<usize> = cores.iter().map(|&c| had(c)).filter(|&n| n > 0).collect();
+    most_kept.sort_unstable_by_key(|&n| std::cmp::Reverse(n));
+    most_kept.insert(0, 0);
+    for b in 1..most_kept.len() {
+        most_kept[b] += most_kept[b - 1];
+    }
     let most = container.request.min(look.threads);
     let elsewhere = problem.threads.len() - look.threads;
     let least = container.request.saturating_sub(elsewhere);
@@ -254,6 +280,10 @@ fn choices(problem: &Problem, look: &Look, cores: &[usize], k: usize) -> Vec<Cho
             fixed += level.spread * container.load;
         }
         fixed += level.movement * before.saturating_sub(n) as i64;
+        if look.width > 2 {
+            choices.extend(wide_choices(problem, look, k, n, fixed, &most_kept));
+            continue;
+        }
         let shared = match look.wide {
             0 => 0,
             _ if look.is_even && problem.rules.is_empty() && shares_once(problem, k) => n.min(1),
@@ -290,4 +320,48 @@ fn choices(problem: &Problem, look: &Look, cores: &[usize], k: usize) -> Vec<Cho
         choices.extend(own);
     }
     choices
+}
+
+/// The choices of `n` threads on cores of more than two; `most_kept` by number of
+/// cores up to c.
+fn wide_choices(
+    problem: &Problem,
+    look: &Look,
+    k: usize,
+    n: usize,
+    fixed: i64,
+    most_kept: &[usize],
+) -> Vec<Choice> {
+    let (w, weights, rho) = (look.width, &problem.weights, problem.containers[k].rho);
+    let any = most_kept.len() - 1;
+    let mut least: Vec<Option<i64>> = vec![None; w * look.cores + 1];
+    for s in 0..=n.min(look.cores) {
+        for m in 0..=n - s {
+            let own = n - s - m;
+            let fewest = own.div_ceil(w);
+            // A core of one thread is one of the s.
+            for b in fewest..=(own / 2).min(any.max(fewest)) {
+                let Some(least) = least.get_mut(w * (s + b) + m) else {
+                    break;
+                };
+                let kept = own.min(most_kept[b.min(any)]) + s.min(any) + m;
+                let cost = fixed
+                    + (weights.smt_busy * (n - s) as i64 + weights.smt_foreign * m as i64) * rho
+                    - weights.movement.thread * kept.min(most_kept[any]) as i64;
+                *least = Some(least.map_or(cost, |least| least.min(cost)));
+            }
+        }
+    }
+    let mut cheapest = i64::MAX;
+    let priced = (0..).zip(least);
+    let cheaper = priced.filter_map(|(halves, cost)| {
+        let cost = cost.filter(|&cost| cost < cheapest)?;
+        cheapest = cost;
+        Some(Choice {
+            threads: n,
+            halves,
+            cost: cost * SCALE,
+        })
+    });
+    cheaper.collect()
 }

@@ -8,6 +8,8 @@
 //! s.t. sum_k h_k <= H,  sum_k h_k even                      (shared threads come in pairs)
 //! ```
 //!
+//! On cores of w > 2 threads h is in w-ths of cores, and need not be even (see `choices`).
+//!
 //! The load is counted in steps of d = ceil(tau / steps): q_k(n) = d floor(rho_k n / d), at
 //! most rho_k n, so a pattern never costs more here than it does. With u halves and l
 //! steps below the share left,
@@ -86,6 +88,8 @@ struct Offer {
 struct Frame {
     /// Rows, by halves of cores.
     width: usize,
+    /// Rows between two that no container may leave.
+    parity: usize,
     /// Columns, by steps of the load below the share.
     high: usize,
     /// d.
@@ -102,6 +106,7 @@ impl Frame {
         let unit = grain(class, steps);
         Some(Self {
             width: class.halves + 1,
+            parity: if class.width > 2 { 1 } else { 2 },
             high: usize::try_from(class.share / unit).ok()? + 1,
             unit,
             rate: float(balance * SCALE * unit),
@@ -109,10 +114,10 @@ impl Frame {
         })
     }
 
-    /// The tables of no container: an even number of halves is left.
+    /// The tables of no container: an even number of halves is left, or any of w-ths.
     fn none(&self, table: &mut Table) {
         table.reset(self.width, self.high);
-        for u in (0..self.width).step_by(2) {
+        for u in (0..self.width).step_by(self.parity) {
             table.over[u] = 0.0;
             table.rest[u * self.high..(u + 1) * self.high].fill(0.0);
         }

@@ -60,7 +60,8 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
         let Some((_, at, j)) = best else { break };
         let (class, group) = open.swap_remove(at);
         left[class][j] -= 1.0;
-        fill(&mut state, group, &blocks[class][j].parts, &mut lacking);
+        let unit = (group, units.classes[class].width);
+        fill(&mut state, unit, &blocks[class][j].parts, &mut lacking);
     }
     let regions = Regions::new(problem);
     let mut fitter = Fitter::new(&regions, &state);
@@ -70,8 +71,13 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
     state.owners().to_vec()
 }
 
-/// Gives the cores of an L3 as the pattern says.
-fn fill(state: &mut State<'_>, group: usize, parts: &[Part], lacking: &mut [usize]) {
+/// Gives the cores of an L3, `width` threads wide, as the pattern says.
+fn fill(
+    state: &mut State<'_>,
+    (group, width): (usize, usize),
+    parts: &[Part],
+    lacking: &mut [usize],
+) {
     let problem = state.problem;
     let mut cores: Vec<usize> = problem.levels[L3].groups[group]
         .threads
@@ -80,26 +86,24 @@ fn fill(state: &mut State<'_>, group: usize, parts: &[Part], lacking: &mut [usiz
         .collect();
     cores.sort_unstable();
     cores.dedup();
-    // 2 for a whole core, 1 for a thread alone, 0 for one that shares.
+    // Threads on a core of its own, 0 for one that shares.
     let mut wanted: Vec<(usize, u32)> = Vec::new();
     for (k, part) in (0u32..).zip(parts) {
         let mut n = part.threads.min(lacking[k as usize]);
         lacking[k as usize] -= n;
-        // h = 2 f + 2 s + m and n = 2 f + s + m.
-        let shared = (part.halves % 2).min(n);
-        let whole = (2 * part.threads - part.halves.min(2 * part.threads)) / 2;
+        // h = w times its own cores, and m.
+        let shared = (part.halves % width).min(n);
         n -= shared;
-        let whole = whole.min(n / 2);
-        let kinds = [(2, whole), (1, n - 2 * whole), (0, shared)];
-        wanted.extend(
-            kinds
-                .iter()
-                .flat_map(|&(kind, times)| std::iter::repeat_n((kind, k), times)),
-        );
+        for others in (0..(part.halves / width).min(n)).rev() {
+            let size = width.min(n - others);
+            wanted.push((size, k));
+            n -= size;
+        }
+        wanted.extend(std::iter::repeat_n((0, k), shared + n));
     }
     wanted.sort_by_key(|&(kind, k)| (std::cmp::Reverse(kind), k));
     for (kind, k) in wanted {
-        let threads = if kind == 2 { 2 } else { 1 };
+        let threads = kind.max(1);
         // The core where most of it was; for what shares, one that has room beside
         // another; else an empty one.
         let rank = |&core: &usize| {
