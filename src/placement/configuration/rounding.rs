@@ -94,9 +94,15 @@ fn fill(
         // h = w times its own cores, and m.
         let shared = (part.halves % width).min(n);
         n -= shared;
-        for others in (0..(part.halves / width).min(n)).rev() {
-            let size = width.min(n - others);
-            wanted.push((size, k));
+        let mut own = part.threads - (part.halves % width).min(part.threads);
+        for others in (0..part.halves / width).rev() {
+            // Where less is lacking, the fullest cores of the pattern.
+            let size = width.min(own.saturating_sub(others));
+            own -= size;
+            let size = size.min(n);
+            if size > 0 {
+                wanted.push((size, k));
+            }
             n -= size;
         }
         wanted.extend(std::iter::repeat_n((0, k), shared + n));
