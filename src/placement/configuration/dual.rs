@@ -14,8 +14,8 @@ use super::split::{Request, Splitter};
 /// rises.
 const STEPS: [i64; 2] = [64, 256];
 /// Pricings without a rise of [`RISE`] of the gap after which the bound is taken to be
-/// at its top.
-const PATIENCE: u64 = 40;
+/// at its top: of the first steps, which is passed anyway, and of the last.
+const PATIENCE: [u64; 2] = [40, 20];
 /// See [`PATIENCE`].
 const RISE: f64 = 1e-3;
 /// Most pricings of all units.
@@ -112,7 +112,8 @@ struct Search<'a> {
     weights: NodeWeights,
     /// What does not depend on the assignment, micro-CPU.
     constant: i64,
-    steps: i64,
+    /// Which of [`STEPS`].
+    stage: usize,
     bundle: Bundle,
     pricer: Pricer,
     splitter: Splitter,
@@ -188,7 +189,7 @@ impl<'a> Search<'a> {
             balance: problem.levels[L3].balance,
             weights,
             constant,
-            steps: STEPS[0],
+            stage: 0,
             bundle,
             pricer: Pricer::default(),
             splitter: Splitter::default(),
@@ -229,13 +230,13 @@ impl<'a> Search<'a> {
             if (accepted - last_rise.0.max(-HIGHEST_COST)) as f64 > RISE * gap {
                 last_rise = (accepted, iteration);
             }
-            let is_at_top = iteration - last_rise.1 > PATIENCE;
+            let is_at_top = iteration - last_rise.1 > PATIENCE[self.stage];
             if iteration + 1 == next_rounding || is_at_top {
                 next_rounding = (next_rounding * 2).min(next_rounding + 100);
                 self.round(task, found)?;
             }
             if is_at_top {
-                if self.steps == STEPS[1] {
+                if self.stage + 1 == STEPS.len() {
                     break;
                 }
                 self.refine();
@@ -282,7 +283,7 @@ impl<'a> Search<'a> {
                 rho: &self.rho,
                 balance: self.balance,
                 prices: &self.prices[c],
-                steps: self.steps,
+                steps: STEPS[self.stage],
             })?;
             total += i128::from(priced.value) * class.size as i128;
             let size = class.size as f64;
@@ -341,7 +342,7 @@ impl<'a> Search<'a> {
                 rho: &self.rho,
                 balance: self.balance,
                 prices,
-                steps: self.steps,
+                steps: STEPS[self.stage],
             };
             of_class.push(self.pricer.values(pricing, stop)?);
         }
@@ -388,10 +389,11 @@ impl<'a> Search<'a> {
 
     /// Finer steps of the load: the patterns found so far cost a little more.
     fn refine(&mut self) {
-        self.steps = STEPS[1];
+        self.stage += 1;
+        let steps = STEPS[self.stage];
         for (class, block) in self.units.classes.iter().zip(&mut self.bundle.blocks) {
             for column in block {
-                let cost = pattern_cost(class, &self.rho, self.balance, self.steps, &column.parts);
+                let cost = pattern_cost(class, &self.rho, self.balance, steps, &column.parts);
                 column.cost = unscaled(cost) * class.size as f64;
             }
         }

@@ -11,8 +11,7 @@
 //! k in g. *Proof.* That of the bound, over the assignments with n_gk = n alone. []
 //!
 //! So the MIP gets the least and the most n left for each g and k as bounds, at the best
-//! cost known. (CPU time to the proof: e128-95-rebalance-polished from 2.8 to 1.4 s,
-//! e128-75-none from 2.6 to 1.4, e128-50-rebalance-churn from 0.53 to 0.24.)
+//! cost known. (When this came, proofs on hosts e128 took half of the time.)
 //!
 //! Source: Geoffrion, "Lagrangean relaxation for integer programming", Math.
 //! Programming Study 2 (1974): penalties.

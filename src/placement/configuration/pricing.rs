@@ -23,6 +23,11 @@
 //! from the last container to the first. (What tau is above d floor(tau / d) is given to
 //! the load for free.) Time O(K H steps choices).
 //!
+//! A choice is *beaten* by another of the same parity of h (any where w > 2), with no more of h, q and cost - pi: in
+//! any pattern the other may stand in its place, since halves and load may be left over.
+//! At good prices most choices are beaten by none at all (0 threads), and most containers
+//! have nothing else; they are in no table.
+//!
 //! The numbers are integers below 2^53 in floats, whose sums and minima are exact; floats
 //! since their minimum is one instruction everywhere.
 
@@ -83,6 +88,31 @@ struct Offer {
     worth: f64,
 }
 
+impl Offer {
+    /// See the module's text.
+    fn beats(&self, other: &Self, parity: usize) -> bool {
+        self.halves <= other.halves
+            && (other.halves - self.halves).is_multiple_of(parity)
+            && self.steps <= other.steps
+            && self.worth <= other.worth
+    }
+
+    fn part(&self) -> Part {
+        Part {
+            threads: self.threads,
+            halves: self.halves,
+        }
+    }
+}
+
+/// The worth of a container that takes nothing whatever the others do.
+fn idle_worth(unbeaten: &[Offer]) -> Option<f64> {
+    match unbeaten {
+        [only] if only.halves == 0 && only.steps == 0 => Some(only.worth),
+        _ => None,
+    }
+}
+
 /// How a unit's tables are laid out, and what the load costs.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -114,17 +144,18 @@ impl Frame {
         })
     }
 
-    /// The tables of no container: an even number of halves is left, or any of w-ths.
-    fn none(&self, table: &mut Table) {
+    /// The tables of containers that take nothing, for `worth`: an even number of halves is
+    /// left, or any of w-ths.
+    fn nothing(&self, worth: f64, table: &mut Table) {
         table.reset(self.width, self.high);
         for u in (0..self.width).step_by(self.parity) {
-            table.over[u] = 0.0;
-            table.rest[u * self.high..(u + 1) * self.high].fill(0.0);
+            table.over[u] = worth;
+            table.rest[u * self.high..(u + 1) * self.high].fill(worth);
         }
     }
 
-    /// The tables `next` of some containers, with one more that has `offers`.
-    fn add(&self, offers: &[Offer], next: &Table, table: &mut Table) {
+    /// The tables `next` of some containers, with one more that has `offers`. `cross` is room.
+    fn add(&self, offers: &[Offer], next: &Table, table: &mut Table, cross: &mut Vec<f64>) {
         let Self {
             width,
             high,
@@ -133,28 +164,31 @@ impl Frame {
             ..
         } = *self;
         table.reset(width, high);
-        for offer in offers {
-            let all_over = offer.worth + rate * offer.steps as f64;
-            for u in offer.halves..width {
+        for u in 0..width {
+            let row = &mut table.rest[u * high..(u + 1) * high];
+            // What offers that take q steps come to above the share, by q.
+            cross.clear();
+            cross.resize(high + 1, f64::INFINITY);
+            for offer in offers.iter().filter(|offer| offer.halves <= u) {
                 let from = u - offer.halves;
-                let beyond = next.over[from];
-                let least = all_over + beyond;
-                let over = &mut table.over[u];
-                *over = if least < *over { least } else { *over };
-                let row = &mut table.rest[u * high..(u + 1) * high];
-                let next = &next.rest[from * high..(from + 1) * high];
                 let q = offer.steps.min(high);
-                if beyond < f64::INFINITY {
-                    for (l, value) in row[..q].iter_mut().enumerate() {
-                        let least = (all_over + beyond) - (rate * l as f64 + slack);
-                        *value = if least < *value { least } else { *value };
-                    }
-                }
+                let over = &mut cross[q];
+                *over = least(
+                    *over,
+                    offer.worth + rate * offer.steps as f64 + next.over[from],
+                );
+                let next = &next.rest[from * high..(from + 1) * high];
                 for (value, next) in row[q..].iter_mut().zip(next) {
-                    let least = offer.worth + next;
-                    *value = if least < *value { least } else { *value };
+                    *value = least(*value, offer.worth + next);
                 }
             }
+            // With l steps left, each that takes more than l crosses the share.
+            let mut over = f64::INFINITY;
+            for (l, value) in row.iter_mut().enumerate().rev() {
+                over = least(over, cross[l + 1]);
+                *value = least(*value, over - (rate * l as f64 + slack));
+            }
+            table.over[u] = least(over, cross[0]);
         }
     }
 
@@ -200,9 +234,18 @@ impl Table {
 /// Room for pricing, to be used again and again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pricer {
-    /// Of the containers from the k-th on.
+    /// Of the [`Pricer::active`] containers from the i-th on.
     tables: Vec<Table>,
+    /// By container.
     offers: Vec<Vec<Offer>>,
+    /// Those that no other beats.
+    unbeaten: Vec<Vec<Offer>>,
+    /// Containers without an [`idle_worth`].
+    active: Vec<usize>,
+    /// What the others are worth.
+    idle: f64,
+    /// See [`Frame::add`].
+    cross: Vec<f64>,
 }
 
 /// What a unit's patterns are priced with.
@@ -222,6 +265,11 @@ fn float(x: i64) -> f64 {
     x as f64
 }
 
+/// The minimum as one instruction: neither is NaN.
+fn least(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
+}
+
 fn integer(x: f64) -> i64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -236,12 +284,12 @@ impl Pricer {
     /// bounds on choices of a problem that can be solved never bring about.
     pub(super) fn price(&mut self, pricing: Pricing<'_>) -> Option<Priced> {
         let frame = self.prepare(pricing)?;
-        let containers = self.offers.len();
-        self.tables.resize_with(containers + 1, Table::default);
-        frame.none(&mut self.tables[containers]);
-        for k in (0..containers).rev() {
-            let (table, next) = self.tables[k..].split_at_mut(1);
-            frame.add(&self.offers[k], &next[0], &mut table[0]);
+        let count = self.active.len();
+        self.tables.resize_with(count + 1, Table::default);
+        frame.nothing(self.idle, &mut self.tables[count]);
+        for (i, &k) in self.active.iter().enumerate().rev() {
+            let (table, next) = self.tables[i..].split_at_mut(1);
+            frame.add(&self.unbeaten[k], &next[0], &mut table[0], &mut self.cross);
         }
         self.pattern(pricing, frame)
     }
@@ -253,6 +301,9 @@ impl Pricer {
         } = pricing;
         let frame = Frame::new(class, pricing.balance, pricing.steps)?;
         self.offers.resize_with(rho.len(), Vec::new);
+        self.unbeaten.resize_with(rho.len(), Vec::new);
+        self.active.clear();
+        self.idle = 0.0;
         for (k, offers) in self.offers.iter_mut().enumerate() {
             offers.clear();
             for choice in &class.choices[k] {
@@ -266,6 +317,21 @@ impl Pricer {
                     worth: float(choice.cost - prices[k][choice.threads]),
                 });
             }
+            let unbeaten = &mut self.unbeaten[k];
+            unbeaten.clear();
+            for offer in offers {
+                if !unbeaten
+                    .iter()
+                    .any(|other| other.beats(offer, frame.parity))
+                {
+                    unbeaten.retain(|other| !offer.beats(other, frame.parity));
+                    unbeaten.push(*offer);
+                }
+            }
+            match idle_worth(unbeaten) {
+                Some(worth) => self.idle += worth,
+                None => self.active.push(k),
+            }
         }
         Some(frame)
     }
@@ -278,12 +344,13 @@ impl Pricer {
         if value >= f64::INFINITY {
             return None;
         }
-        let mut parts = Vec::with_capacity(self.offers.len());
-        let mut received = 0;
-        for (k, offers) in self.offers.iter().enumerate() {
+        // Right for those that are in no table.
+        let first = |offers: &Vec<Offer>| offers.first().map(Offer::part);
+        let mut parts: Vec<Part> = self.unbeaten.iter().map(first).collect::<Option<_>>()?;
+        for (i, &k) in self.active.iter().enumerate() {
             let mut found: Option<(f64, Offer, Option<usize>)> = None;
-            for offer in offers.iter().filter(|offer| offer.halves <= u) {
-                let (least, after) = frame.worth(offer, &self.tables[k + 1], u, left);
+            for offer in self.unbeaten[k].iter().filter(|offer| offer.halves <= u) {
+                let (least, after) = frame.worth(offer, &self.tables[i + 1], u, left);
                 if found.is_none_or(|found| least < found.0) {
                     found = Some((least, *offer, after));
                 }
@@ -291,12 +358,12 @@ impl Pricer {
             let (_, offer, after) = found?;
             u -= offer.halves;
             left = after;
-            received += pricing.prices[k][offer.threads];
-            parts.push(Part {
-                threads: offer.threads,
-                halves: offer.halves,
-            });
+            parts[k] = offer.part();
         }
+        let by_container = parts.iter().zip(pricing.prices);
+        let received: i64 = by_container
+            .map(|(part, prices)| prices[part.threads])
+            .sum();
         let value = integer(value);
         Some(Priced {
             value,
@@ -320,13 +387,19 @@ impl Pricer {
             .iter()
             .map(|prices| vec![NEVER; prices.len()])
             .collect();
-        let mut none = Table::default();
-        frame.none(&mut none);
-        self.leave_out(frame, 0..self.offers.len(), &none, &mut values, stop)?;
+        let mut idle = Table::default();
+        frame.nothing(self.idle, &mut idle);
+        self.leave_out(frame, 0..self.active.len(), &idle, &mut values, stop)?;
+        let all = self.with(frame, 0..self.active.len(), idle, stop)?;
+        for (k, unbeaten) in self.unbeaten.iter().enumerate() {
+            if let Some(worth) = idle_worth(unbeaten) {
+                self.impose(frame, k, worth, &all, &mut values[k]);
+            }
+        }
         Some(values)
     }
 
-    /// The values of the containers in `range`, `others` being the table of all others.
+    /// The values of the active containers in `range`, `others` being the table of all others.
     fn leave_out(
         &self,
         frame: Frame,
@@ -336,32 +409,48 @@ impl Pricer {
         stop: &dyn Fn() -> bool,
     ) -> Option<()> {
         if range.len() <= 1 {
-            for k in range {
-                for offer in &self.offers[k] {
-                    let (u, left) = (frame.width - 1, Some(frame.high - 1));
-                    let (value, _) = frame.worth(offer, others, u, left);
-                    if value < f64::INFINITY {
-                        let least = &mut values[k][offer.threads];
-                        *least = integer(value).min(*least);
-                    }
-                }
+            for &k in &self.active[range] {
+                self.impose(frame, k, 0.0, others, &mut values[k]);
             }
             return Some(());
         }
         let middle = range.start + range.len() / 2;
         let halves = [range.start..middle, middle..range.end];
         for (own, other) in [(0, 1), (1, 0)] {
-            let mut table = others.clone();
-            let mut next = Table::default();
-            for k in halves[other].clone() {
-                if stop() {
-                    return None;
-                }
-                frame.add(&self.offers[k], &table, &mut next);
-                std::mem::swap(&mut table, &mut next);
-            }
+            let table = self.with(frame, halves[other].clone(), others.clone(), stop)?;
             self.leave_out(frame, halves[own].clone(), &table, values, stop)?;
         }
         Some(())
+    }
+
+    /// `table` with the active containers in `range` too; nothing if `stop` ended it.
+    fn with(
+        &self,
+        frame: Frame,
+        range: Range<usize>,
+        mut table: Table,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Table> {
+        let (mut next, mut cross) = (Table::default(), Vec::new());
+        for &k in &self.active[range] {
+            if stop() {
+                return None;
+            }
+            frame.add(&self.unbeaten[k], &table, &mut next, &mut cross);
+            std::mem::swap(&mut table, &mut next);
+        }
+        Some(table)
+    }
+
+    /// The values of `k`, `others` being the table of all others but for a `worth` too much.
+    fn impose(&self, frame: Frame, k: usize, worth: f64, others: &Table, values: &mut [i64]) {
+        for offer in &self.offers[k] {
+            let (u, left) = (frame.width - 1, Some(frame.high - 1));
+            let (value, _) = frame.worth(offer, others, u, left);
+            if value < f64::INFINITY {
+                let least = &mut values[offer.threads];
+                *least = integer(value - worth).min(*least);
+            }
+        }
     }
 }
