@@ -103,7 +103,7 @@ pub enum Split {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child(u16);
 
-/// Walks through trees that go side by side.
+/// Trees that a row walks side by side.
 const TOGETHER: usize = 8;
 
 /// Rows that a tree is walked by before the next: they stay in the nearest cache beside it
@@ -211,6 +211,18 @@ impl Tree {
         let values = &self.leaves[leaf * sums.len()..][..sums.len()];
         for (sum, value) in sums.iter_mut().zip(values) {
             *sum += value;
+        }
+    }
+
+    /// The leaf of a row.
+    #[inline]
+    fn leaf(&self, row: &[f64]) -> usize {
+        let mut at = self.root();
+        loop {
+            match at.get() {
+                Ok(node) => at = self.step(node, row),
+                Err(leaf) => return leaf,
+            }
         }
     }
 
@@ -377,41 +389,37 @@ impl Forest {
         if rows.len() < TOGETHER {
             for (row, sums) in rows.iter().zip(out.chunks_exact_mut(count)) {
                 for trees in self.trees.chunks(TOGETHER) {
-                    let found = leaves(trees.iter().map(|tree| (tree, *row)));
-                    for (tree, leaf) in trees.iter().zip(found) {
+                    for (tree, leaf) in trees.iter().zip(leaves(trees, row)) {
                         tree.add(leaf, sums);
                     }
                 }
             }
             return;
         }
+        // Here one walk after the other: the next begins while the one before still waits.
         let blocks = out.chunks_mut(BLOCK * count);
         for (rows, out) in rows.chunks(BLOCK).zip(blocks) {
             for tree in &self.trees {
-                let sums = out.chunks_mut(TOGETHER * count);
-                for (rows, out) in rows.chunks(TOGETHER).zip(sums) {
-                    let found = leaves(rows.iter().map(|row| (tree, *row)));
-                    for (leaf, sums) in found.into_iter().zip(out.chunks_exact_mut(count)) {
-                        tree.add(leaf, sums);
-                    }
+                for (row, sums) in rows.iter().zip(out.chunks_exact_mut(count)) {
+                    tree.add(tree.leaf(row), sums);
                 }
             }
         }
     }
 }
 
-/// The leaf of each of up to [`TOGETHER`] rows in its tree. A step waits for the one before it of
-/// its walk, not for those of others, so these go side by side.
+/// The leaf of each of up to [`TOGETHER`] trees. A step waits for the one before it in its tree,
+/// not for those of other trees, so these are walked side by side.
 #[inline]
-fn leaves<'a>(walks: impl Iterator<Item = (&'a Tree, &'a [f64])> + Clone) -> [usize; TOGETHER] {
+fn leaves(trees: &[Tree], row: &[f64]) -> [usize; TOGETHER] {
     let mut at = [Child(LEAF); TOGETHER];
-    for (at, (tree, _)) in at.iter_mut().zip(walks.clone()) {
+    for (at, tree) in at.iter_mut().zip(trees) {
         *at = tree.root();
     }
     let mut is_open = true;
     while is_open {
         is_open = false;
-        for (at, (tree, row)) in at.iter_mut().zip(walks.clone()) {
+        for (at, tree) in at.iter_mut().zip(trees) {
             if let Ok(node) = at.get() {
                 *at = tree.step(node, row);
                 is_open = true;
