@@ -179,8 +179,8 @@ impl<'a> State<'a> {
         self.penalty += self.penalty_near([a, b], [x, y]);
     }
 
-    /// What [`State::swap`] would add to the cost; none where only doing it
-    /// tells: under rules, and on cores of more than two threads.
+    /// What [`State::swap`] would add to the cost; none under rules, where only
+    /// doing it tells.
     pub(super) fn swap_rise(&self, a: usize, b: usize) -> Option<i64> {
         let (x, y) = (self.owners[a], self.owners[b]);
         if x == y {
@@ -192,7 +192,7 @@ impl<'a> State<'a> {
         let threads = &self.problem.threads;
         let mut rise = 0;
         if threads[a].core != threads[b].core {
-            rise += self.smt_rise(a, y)? + self.smt_rise(b, x)?;
+            rise += self.smt_rise(a, y) + self.smt_rise(b, x);
         }
         let cost = |thread: usize, k: Option<u32>| k.map_or(0, |k| self.thread_cost(thread, k));
         rise += cost(a, y) + cost(b, x) - cost(a, x) - cost(b, y);
@@ -287,15 +287,20 @@ impl<'a> State<'a> {
     }
 
     /// What the core of `thread` pays more if that belongs to `new`.
-    fn smt_rise(&self, thread: usize, new: Option<u32>) -> Option<i64> {
-        let sibling = match self.problem.cores[self.problem.threads[thread].core][..] {
-            [_] => return Some(0),
+    fn smt_rise(&self, thread: usize, new: Option<u32>) -> i64 {
+        let core = self.problem.threads[thread].core;
+        let sibling = match self.problem.cores[core][..] {
+            [_] => return 0,
             [a, b] if a == thread => b,
             [a, _] => a,
-            _ => return None,
+            _ => {
+                let own = self.problem.cores[core].iter();
+                let with_new = own.map(|&t| if t == thread { new } else { self.owners[t] });
+                return self.company_cost(with_new) - self.smt(core);
+            }
         };
         let beside = self.owners[sibling];
-        Some(self.pair_cost(beside, new) - self.pair_cost(beside, self.owners[thread]))
+        self.pair_cost(beside, new) - self.pair_cost(beside, self.owners[thread])
     }
 
     /// What `k` pays more with `more` threads in a group.
@@ -406,11 +411,15 @@ impl<'a> State<'a> {
             }
             return self.pair_cost(two[0], two[1]);
         }
-        let weights = &self.problem.weights;
         let owned = self.problem.cores[core].iter().map(|&t| self.owners[t]);
-        let added = std::iter::repeat_n(Some(k), more);
+        self.company_cost(owned.chain(std::iter::repeat_n(Some(k), more)))
+    }
+
+    /// SMT cost of a core whose threads have these owners.
+    fn company_cost(&self, owners: impl Iterator<Item = Option<u32>>) -> i64 {
+        let weights = &self.problem.weights;
         let (mut busy, mut total, mut foreign, mut first) = (0, 0, false, None);
-        for k in owned.chain(added).flatten() {
+        for k in owners.flatten() {
             busy += 1;
             total += self.problem.containers[k as usize].rho;
             foreign |= first.is_some_and(|f| f != k);
