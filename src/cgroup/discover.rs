@@ -63,8 +63,8 @@ pub struct Observation {
     pub blocked: Vec<Blocked>,
     /// What could not be read and counts as absent, in words.
     pub notes: Vec<String>,
-    /// Entries that name no directory (or only those of entries before), as written.
-    pub idle_rules: Vec<String>,
+    /// Which entries name no directory (or only those of entries before), in words.
+    pub idle_entries: Vec<String>,
     /// The CPUs in force at the mount itself.
     pub root_effective: CpuSet,
 }
@@ -95,7 +95,11 @@ pub fn observe(
     let candidates = observer.find();
     let is_idle = |i: &usize| candidates.iter().all(|c| c.rule != Some(*i));
     let idle = (0..rules.len()).filter(is_idle);
-    observer.out.idle_rules = idle.map(|i| rules[i].glob.text().to_owned()).collect();
+    let note = |i: usize| {
+        let pattern = rules[i].glob.text().escape_debug();
+        format!("containers, match \"{pattern}\": names no container that is here")
+    };
+    observer.out.idle_entries = idle.map(note).collect();
     observer.sample = affinity::sample_size(candidates.len());
     for candidate in &candidates {
         observer.read(candidate);

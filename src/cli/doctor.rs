@@ -60,12 +60,8 @@ pub(crate) fn doctor(host: &dyn Host, config: &Config) -> DoctorReport {
                 .iter()
                 .take(observation.notes.len() - observation.blocked.len());
             findings.extend(notes.map(|note| Finding::new(Level::Info, "notes", note.as_str())));
-            findings.extend(observation.idle_rules.iter().map(|pattern| {
-                let pattern = pattern.escape_debug();
-                let text =
-                    format!("containers, match \"{pattern}\": names no container that is here");
-                Finding::new(Level::Info, "settings", text)
-            }));
+            let idle = observation.idle_entries.iter();
+            findings.extend(idle.map(|note| Finding::new(Level::Info, "settings", note.as_str())));
         }
         Err(error) => findings.push(Finding::new(Level::Problem, "cgroups", error.to_string())),
     }

@@ -109,7 +109,7 @@ pub struct Sight {
     pub blocked: Vec<Blocked>,
     /// For the operator.
     pub notes: Vec<String>,
-    /// `[[containers]]` entries that name no directory, as written.
+    /// Which `[[containers]]` entries name no directory, in words.
     pub idle_entries: Vec<String>,
 }
 
@@ -296,7 +296,7 @@ pub fn observe(
         model,
         blocked,
         notes,
-        idle_entries: observation.idle_rules,
+        idle_entries: observation.idle_entries,
     })
 }
 
@@ -471,21 +471,11 @@ pub fn plan(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round), Sh
         .unwrap_or_else(|error| (JournalState::default(), vec![chain(&error)]));
     let mut sight = observe(site, &journal, solve)?;
     sight.notes.extend(notes);
-    sight.notes.extend(idle(&sight));
+    // For whoever asks, not for the log of every round.
+    sight.notes.append(&mut sight.idle_entries);
+    sight.notes.extend(idle_rules(&problem_of(&sight.state).0));
     let round = decide_now(&sight);
     Ok((sight, round))
-}
-
-/// Entries and rules of the settings that are about nobody: for whoever asks,
-/// not for the log of every round.
-fn idle(sight: &Sight) -> Vec<String> {
-    let entry = |pattern: &String| {
-        let pattern = pattern.escape_debug();
-        format!("containers, match \"{pattern}\": names no container that is here")
-    };
-    let mut notes: Vec<String> = sight.idle_entries.iter().map(entry).collect();
-    notes.extend(idle_rules(&problem_of(&sight.state).0));
-    notes
 }
 
 fn decide_now(sight: &Sight) -> Round {
