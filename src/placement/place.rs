@@ -431,7 +431,7 @@ fn search(
         build,
         searched: build,
         trouble: None,
-        is_whole: false,
+        is_whole: first == 0,
     };
     let is_over = || limits.is_over();
     let room = |search: &Search| {
@@ -452,7 +452,9 @@ fn search(
         search.cost = cost;
         search.owners = owners;
     };
-    improve(&mut search, start, first);
+    if first > 0 {
+        improve(&mut search, start, first);
+    }
     let mut rises: Option<Rises> = None;
     if has_patterns && is_open(&search) {
         let found = configuration::search(&Task {

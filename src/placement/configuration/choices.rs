@@ -262,13 +262,10 @@ fn choices(problem: &Problem, look: &Look, cores: &[usize], k: usize) -> Vec<Cho
     let both = cores.iter().filter(|&&c| had(c) == 2).count();
     let any = cores.iter().filter(|&&c| had(c) > 0).count();
     let before: usize = cores.iter().map(|&c| had(c)).sum();
-    // By number of cores: the most threads of P_gk on so many.
-    let mut most_kept: Vec<usize> = cores.iter().map(|&c| had(c)).filter(|&n| n > 0).collect();
-    most_kept.sort_unstable_by_key(|&n| std::cmp::Reverse(n));
-    most_kept.insert(0, 0);
-    for b in 1..most_kept.len() {
-        most_kept[b] += most_kept[b - 1];
-    }
+    let most_kept = match look.width {
+        3.. => most_kept(cores.iter().map(|&c| had(c))),
+        _ => Vec::new(),
+    };
     let most = container.request.min(look.threads);
     let elsewhere = problem.threads.len() - look.threads;
     let least = container.request.saturating_sub(elsewhere);
@@ -320,6 +317,17 @@ fn choices(problem: &Problem, look: &Look, cores: &[usize], k: usize) -> Vec<Cho
         choices.extend(own);
     }
     choices
+}
+
+/// By number of cores: the most threads of P_gk on so many, `had` on each core.
+fn most_kept(had: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut most: Vec<usize> = had.filter(|&n| n > 0).collect();
+    most.sort_unstable_by_key(|&n| std::cmp::Reverse(n));
+    most.insert(0, 0);
+    for b in 1..most.len() {
+        most[b] += most[b - 1];
+    }
+    most
 }
 
 /// The choices of `n` threads on cores of more than two; `most_kept` by number of

@@ -92,9 +92,10 @@ fn fill(
         let mut n = part.threads.min(lacking[k as usize]);
         lacking[k as usize] -= n;
         // h = w times its own cores, and m.
-        let shared = (part.halves % width).min(n);
+        let sharing = part.halves % width;
+        let shared = sharing.min(n);
         n -= shared;
-        let mut own = part.threads - (part.halves % width).min(part.threads);
+        let mut own = part.threads - sharing.min(part.threads);
         for others in (0..part.halves / width).rev() {
             // Where less is lacking, the fullest cores of the pattern.
             let size = width.min(own.saturating_sub(others));
