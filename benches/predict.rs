@@ -126,7 +126,7 @@ fn predict(c: &mut Criterion) {
     c.bench_function("trees alone, one row, four quantiles", |b| {
         b.iter(|| {
             next = (next + 1) % rows.len();
-            model.evaluate(black_box(&[&rows[next]]), &mut out);
+            model.evaluate(black_box(&rows[next]), &mut out);
             out[2]
         });
     });

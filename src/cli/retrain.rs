@@ -235,13 +235,13 @@ fn loss(model: Model, rows: &Rows, levels: &Levels) -> Option<f64> {
             levels.names(category).iter().map(code).collect()
         })
         .collect();
-    let mut out = vec![0.0; quantiles.len()];
+    let (mut columns, mut out) = (Vec::new(), vec![0.0; quantiles.len()]);
     Some(mean(rows, |row| {
         let mut row = *row;
         for (value, codes) in row[CATEGORIES..].iter_mut().zip(&codes) {
             *value = translated(*value, codes);
         }
-        scorer.predict(&[&row], &mut out);
+        scorer.predict(&row, &mut columns, &mut out);
         out[at]
     }))
 }

@@ -64,7 +64,7 @@ impl<'a> Asked<'a> {
         let median = quantiles.iter().position(|q| (q - 0.5).abs() < 1e-9);
         let codes = self.scorer.codes(&info.categories);
         let mut row = [0.0; COUNT];
-        let mut out = vec![0.0; quantiles.len()];
+        let (mut columns, mut out) = (Vec::new(), vec![0.0; quantiles.len()]);
         let mut number = 0_usize;
         let percent = info.limit().map_or(1.0, |limit| limit / 100.0);
         walk(info, samples, codes, wanted, |moment, outcome| {
@@ -74,7 +74,7 @@ impl<'a> Asked<'a> {
                 return;
             }
             fill_row(moment, &mut row);
-            self.scorer.predict(&[&row], &mut out);
+            self.scorer.predict(&row, &mut columns, &mut out);
             let predicted = out[self.main];
             let hour_max = f64::from(row[HOUR_MAX]);
             let step = Step {

@@ -18,9 +18,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::fallback::typical_interval;
 use super::online::{Online, Pace, Record, Sample};
-use super::trees::{Asked, Spoken, Trees};
+use super::trees::{Spoken, Trees};
 use super::{Confidence, Fallback, Features, Link, Memory, Prediction};
 use crate::cgroup::{ContainerKey, Context};
 use crate::history::{History, Observation, Round};
@@ -70,14 +69,6 @@ impl Chain<'_> {
         let model = self.trees.ok().map(Trees::model);
         let fitted = model.map_or(Pace::default(), |model| model.metadata().pace);
         fitted.with(self.coverage, self.step)
-    }
-
-    /// What the trees say of each container, or why nothing.
-    fn speak(&self, asked: &[Asked<'_>]) -> Vec<Result<Spoken, String>> {
-        match self.trees {
-            Ok(trees) => trees.speak(asked, self.coverage),
-            Err(reason) => vec![Err(reason.into()); asked.len()],
-        }
     }
 
     /// Why no container is predicted by trees; none: they may be.
@@ -175,10 +166,14 @@ impl Forecast {
         let refusal = chain.refusal(self, now.wall_s);
         let priors = Priors::of(containers.iter().map(|c| &c.1));
         let now_ms = millis(now.uptime_s);
-        let spoken = self.spoken(containers, chain);
-        let mut predictions = Vec::with_capacity(containers.len());
-        for ((key, features), (interval_s, spoken)) in containers.iter().zip(spoken) {
+        let one = |(key, features): &(ContainerKey, Features)| {
             let mut entry = self.containers.get_mut(key);
+            let interval_s = super::fallback::typical_interval(&features.last_hour);
+            let memory = entry.as_ref().map(|e| &e.memory);
+            let spoken = match chain.trees {
+                Ok(trees) => trees.speak(features, memory, interval_s, chain.coverage),
+                Err(reason) => Err(reason.to_string()),
+            };
             if let (Some(entry), Ok(spoken)) = (entry.as_mut(), &spoken) {
                 entry
                     .online
@@ -186,29 +181,13 @@ impl Forecast {
             }
             let unknown = Online::default();
             let online = entry.as_deref().map_or(&unknown, |e| &e.online);
-            predictions.push(match (&refusal, spoken) {
+            match (&refusal, spoken) {
                 (Some(reason), _) => seen(features, &priors, reason),
                 (None, Err(reason)) => seen(features, &priors, &reason),
                 (None, Ok(spoken)) => by_trees(features, &priors, spoken, online, interval_s),
-            });
-        }
-        predictions
-    }
-
-    /// Each container's sampling interval, and what the trees say of it or why nothing.
-    fn spoken<'a>(
-        &'a self,
-        containers: &'a [(ContainerKey, Features)],
-        chain: &Chain<'_>,
-    ) -> Vec<(Option<f64>, Result<Spoken, String>)> {
-        let of = |(key, features): &'a (ContainerKey, Features)| Asked {
-            features,
-            memory: self.containers.get(key).map(|entry| &entry.memory),
-            interval_s: typical_interval(&features.last_hour),
+            }
         };
-        let asked: Vec<Asked<'_>> = containers.iter().map(of).collect();
-        let intervals = asked.iter().map(|asked| asked.interval_s);
-        intervals.zip(chain.speak(&asked)).collect()
+        containers.iter().map(one).collect()
     }
 }
 
@@ -216,16 +195,14 @@ impl Forecast {
 #[must_use]
 pub fn predict_once(features: &Features, memory: &Memory, chain: &Chain<'_>) -> Prediction {
     let priors = Priors::default();
-    let interval_s = typical_interval(&features.last_hour);
-    if let Some(reason) = chain.refusal(&Forecast::default(), features.now_s) {
-        return seen(features, &priors, &reason);
-    }
-    let asked = Asked {
-        features,
-        memory: Some(memory),
-        interval_s,
-    };
-    match chain.speak(&[asked]).remove(0) {
+    let interval_s = super::fallback::typical_interval(&features.last_hour);
+    let spoken = chain.trees.map_err(ToString::to_string).and_then(|trees| {
+        match chain.refusal(&Forecast::default(), features.now_s) {
+            Some(reason) => Err(reason),
+            None => trees.speak(features, Some(memory), interval_s, chain.coverage),
+        }
+    });
+    match spoken {
         Ok(spoken) => by_trees(features, &priors, spoken, &Online::default(), interval_s),
         Err(reason) => seen(features, &priors, &reason),
     }

@@ -106,10 +106,6 @@ pub struct Child(u16);
 /// Trees that a row walks side by side.
 const TOGETHER: usize = 8;
 
-/// Rows that a tree is walked by before the next: they stay in the nearest cache beside it
-/// (86 columns: 22 KiB), where all trees of a model do not.
-const BLOCK: usize = 32;
-
 /// Marks a leaf in a [`Child`].
 const LEAF: u16 = 1 << 15;
 
@@ -203,27 +199,6 @@ impl Tree {
     /// The first split, or the only leaf.
     fn root(&self) -> Child {
         Child(if self.nodes.is_empty() { LEAF } else { 0 })
-    }
-
-    /// Adds a leaf's values, one a quantile, to `sums`.
-    #[inline]
-    fn add(&self, leaf: usize, sums: &mut [f64]) {
-        let values = &self.leaves[leaf * sums.len()..][..sums.len()];
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += value;
-        }
-    }
-
-    /// The leaf of a row.
-    #[inline]
-    fn leaf(&self, row: &[f64]) -> usize {
-        let mut at = self.root();
-        loop {
-            match at.get() {
-                Ok(node) => at = self.step(node, row),
-                Err(leaf) => return leaf,
-            }
-        }
     }
 
     /// Where a row goes from a split.
@@ -369,39 +344,19 @@ impl Forest {
     /// Writes the quantiles of a row into `out` (one number a quantile),
     /// ascending. A number that the row lacks is missing.
     pub fn evaluate(&self, row: &[f64], out: &mut [f64]) {
-        self.evaluate_rows(&[row], out);
+        self.evaluate_raw(row, out);
+        out.sort_unstable_by(f64::total_cmp);
     }
 
-    /// The same of many rows, which takes less time a row; `out` is `[row, quantile]`, row-major.
-    pub fn evaluate_rows(&self, rows: &[&[f64]], out: &mut [f64]) {
-        self.evaluate_raw(rows, out);
-        for out in out.chunks_exact_mut(self.quantiles.len()) {
-            out.sort_unstable_by(f64::total_cmp);
-        }
-    }
-
-    /// As [`Forest::evaluate_rows`] without sorting: the sums alone.
-    pub fn evaluate_raw(&self, rows: &[&[f64]], out: &mut [f64]) {
+    /// As [`Forest::evaluate`] without sorting: the sums alone.
+    pub fn evaluate_raw(&self, row: &[f64], out: &mut [f64]) {
         let count = self.quantiles.len();
-        for sums in out.chunks_exact_mut(count) {
-            sums.copy_from_slice(&self.base);
-        }
-        if rows.len() < TOGETHER {
-            for (row, sums) in rows.iter().zip(out.chunks_exact_mut(count)) {
-                for trees in self.trees.chunks(TOGETHER) {
-                    for (tree, leaf) in trees.iter().zip(leaves(trees, row)) {
-                        tree.add(leaf, sums);
-                    }
-                }
-            }
-            return;
-        }
-        // Here one walk after the other: the next begins while the one before still waits.
-        let blocks = out.chunks_mut(BLOCK * count);
-        for (rows, out) in rows.chunks(BLOCK).zip(blocks) {
-            for tree in &self.trees {
-                for (row, sums) in rows.iter().zip(out.chunks_exact_mut(count)) {
-                    tree.add(tree.leaf(row), sums);
+        out.copy_from_slice(&self.base);
+        for trees in self.trees.chunks(TOGETHER) {
+            for (tree, leaf) in trees.iter().zip(leaves(trees, row)) {
+                let values = &tree.leaves[leaf * count..][..count];
+                for (sum, value) in out.iter_mut().zip(values) {
+                    *sum += value;
                 }
             }
         }

@@ -214,27 +214,20 @@ impl Model {
         Self::new(metadata, self.forests)
     }
 
-    /// Writes the calibrated quantiles of rows into `out` (`[row, quantile]`, row-major),
-    /// of each row ascending, in the unit of the trees' sums.
-    pub fn evaluate(&self, rows: &[&[f64]], out: &mut [f64]) {
-        let count = self.quantiles.len();
-        let (mut here, mut first) = (Vec::new(), 0);
+    /// Writes the calibrated quantiles of a row into `out` (one number a
+    /// quantile), ascending, in the unit of the trees' sums.
+    pub fn evaluate(&self, row: &[f64], out: &mut [f64]) {
+        let mut rest = &mut *out;
         for forest in &self.forests {
-            let width = forest.quantiles().len();
-            here.resize(width * rows.len(), 0.0);
-            forest.evaluate_rows(rows, &mut here);
-            for (out, here) in out.chunks_exact_mut(count).zip(here.chunks_exact(width)) {
-                out[first..first + width].copy_from_slice(here);
-            }
-            first += width;
+            let (here, after) = rest.split_at_mut(forest.quantiles().len());
+            forest.evaluate(row, here);
+            rest = after;
         }
-        for out in out.chunks_exact_mut(count) {
-            out.sort_unstable_by(f64::total_cmp);
-            for (value, offset) in out.iter_mut().zip(&self.metadata.offsets) {
-                *value += offset;
-            }
-            out.sort_unstable_by(f64::total_cmp);
+        out.sort_unstable_by(f64::total_cmp);
+        for (value, offset) in out.iter_mut().zip(&self.metadata.offsets) {
+            *value += offset;
         }
+        out.sort_unstable_by(f64::total_cmp);
     }
 
     /// The file's bytes.

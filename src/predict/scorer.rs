@@ -100,35 +100,26 @@ impl Scorer {
         }
     }
 
-    /// Writes the quantiles of rows, whose categories are [`Self::codes`], into `out`
-    /// (`[row, quantile of the model]`, row-major), of each row ascending, in the rows' unit,
-    /// not clamped. Many rows at once take less time a row.
-    pub fn predict(&self, rows: &[&[f32; COUNT]], out: &mut [f64]) {
-        let mut columns = Vec::with_capacity(rows.len() * self.places.len());
-        for row in rows {
-            let scale = self.unit(*row);
-            columns.extend(self.places.iter().map(|&place| {
-                let value = f64::from(row[place]);
-                match FEATURES[place].kind {
-                    Kind::Level => value / scale,
-                    Kind::Plain | Kind::Category => value,
-                }
-            }));
-        }
-        let width = self.places.len();
-        let rows_of = |i: usize| &columns[i * width..][..width];
-        let asked: Vec<&[f64]> = (0..rows.len()).map(rows_of).collect();
-        self.model.evaluate(&asked, out);
-        let quantiles = self.model.quantiles().len();
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(quantiles)) {
-            let scale = self.unit(*row);
-            let base = match self.model.metadata().target {
-                Target::AboveHourMax => base(*row),
-                Target::Plain | Target::OfHourMax => 0.0,
-            };
-            for value in out {
-                *value = *value * scale + base;
+    /// Writes the quantiles of a row, whose categories are [`Self::codes`], into `out`
+    /// (one number a quantile of the model), ascending, in the row's unit, not clamped.
+    /// `columns` is scratch.
+    pub fn predict(&self, row: &[f32; COUNT], columns: &mut Vec<f64>, out: &mut [f64]) {
+        let scale = self.unit(row);
+        columns.clear();
+        columns.extend(self.places.iter().map(|&place| {
+            let value = f64::from(row[place]);
+            match FEATURES[place].kind {
+                Kind::Level => value / scale,
+                Kind::Plain | Kind::Category => value,
             }
+        }));
+        self.model.evaluate(columns, out);
+        let base = match self.model.metadata().target {
+            Target::AboveHourMax => base(row),
+            Target::Plain | Target::OfHourMax => 0.0,
+        };
+        for value in out.iter_mut() {
+            *value = *value * scale + base;
         }
     }
 }

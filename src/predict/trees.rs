@@ -52,27 +52,6 @@ pub struct Trees {
     on_trial: bool,
 }
 
-/// A container of which the trees are asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// What is known of it.
-    pub features: &'a Features,
-    /// What is remembered of it beyond the hour.
-    pub memory: Option<&'a Memory>,
-    /// Its sampling interval, seconds.
-    pub interval_s: Option<f64>,
-}
-
-/// Its row.
-#[derive(Debug)]
-struct Row {
-    values: [f32; COUNT],
-    /// What one CPU is in the row's unit.
-    unit: f64,
-    /// Largest use of the last hour, CPUs.
-    hour_max: f64,
-}
-
 /// What the trees say of a container, CPUs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spoken {
@@ -149,39 +128,17 @@ impl Trees {
         None
     }
 
-    /// What the trees say of each container, before the online offset, or why they say
-    /// nothing of it. All of a round are asked at once: many rows take less time each.
-    pub fn speak(&self, asked: &[Asked<'_>], coverage: f64) -> Vec<Result<Spoken, String>> {
-        let rows: Vec<Result<Row, String>> = asked.iter().map(|asked| self.row(asked)).collect();
-        let values: Vec<&[f32; COUNT]> = rows.iter().flatten().map(|row| &row.values).collect();
-        let quantiles = self.model().quantiles();
-        let mut said = vec![0.0; values.len() * quantiles.len()];
-        self.scorer.predict(&values, &mut said);
-        let mut said = said.chunks_exact(quantiles.len());
-        let median = quantiles.iter().position(|q| (q - 0.5).abs() < 1e-9);
-        let one = |row: Result<Row, String>| {
-            let Row { unit, hour_max, .. } = row?;
-            let values = said.next().unwrap_or_default();
-            let cpus = |value: f64| (value / unit).max(0.0);
-            let p95 = cpus(between(quantiles, values, coverage));
-            let p50 = median.map(|i| cpus(values[i]));
-            Ok(Spoken {
-                p95,
-                p50,
-                hour_max,
-                scale: offset_scale(p95, p50, hour_max, 1.0 / unit),
-            })
-        };
-        rows.into_iter().map(one).collect()
-    }
-
-    /// What the trees look at; why they say nothing of this container.
-    fn row(&self, asked: &Asked<'_>) -> Result<Row, String> {
-        let Asked {
-            features,
-            memory,
-            interval_s,
-        } = *asked;
+    /// What the trees say, before the online offset.
+    ///
+    /// # Errors
+    /// Why they say nothing of this container.
+    pub fn speak(
+        &self,
+        features: &Features,
+        memory: Option<&Memory>,
+        interval_s: Option<f64>,
+        coverage: f64,
+    ) -> Result<Spoken, String> {
         if features.age_s < LEAST_AGE_S {
             return Err(format!(
                 "the model speaks from an hour on, this is {:.0} min old",
@@ -222,18 +179,27 @@ impl Trees {
                 None,
             ]),
         };
-        let mut values = [0.0; COUNT];
-        fill_row(&moment, &mut values);
-        if values[HOUR_MAX].is_nan() {
+        let mut filled = [0.0; COUNT];
+        fill_row(&moment, &mut filled);
+        if filled[HOUR_MAX].is_nan() {
             return Err("no sample in the last hour".into());
         }
-        let scale = self.scorer.unit(&values);
-        self.hold(&mut values, scale)?;
-        Ok(Row {
-            values,
-            unit,
-            // Of the samples themselves: what the trees are judged against.
-            hour_max: features.last_hour.iter().map(|s| s.1).fold(0.0, f64::max),
+        let scale = self.scorer.unit(&filled);
+        self.hold(&mut filled, scale)?;
+        let mut values = vec![0.0; self.model().quantiles().len()];
+        self.scorer.predict(&filled, &mut Vec::new(), &mut values);
+        let cpus = |value: f64| (value / unit).max(0.0);
+        let quantiles = self.model().quantiles();
+        let median = quantiles.iter().position(|q| (q - 0.5).abs() < 1e-9);
+        let p95 = cpus(between(quantiles, &values, coverage));
+        let p50 = median.map(|i| cpus(values[i]));
+        // Of the samples themselves: what the trees are judged against.
+        let hour_max = features.last_hour.iter().map(|s| s.1).fold(0.0, f64::max);
+        Ok(Spoken {
+            p95,
+            p50,
+            hour_max,
+            scale: offset_scale(p95, p50, hour_max, 1.0 / unit),
         })
     }
 

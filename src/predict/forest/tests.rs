@@ -85,43 +85,6 @@ fn rows_by_hand() {
     check(&forest, &[1.0], [200.25, 800.5]);
 }
 
-/// Rows by the block are summed as rows one by one, to the bit, with trees of different depth
-/// (a leaf alone, one split, two) and every number of rows around the blocks' borders.
-#[test]
-fn many_rows_are_what_each_is() {
-    let mut split = tree();
-    split.nodes.truncate(1);
-    split.nodes[0].left = Child::leaf(0).unwrap();
-    split.leaves.truncate(4);
-    let alone = Tree {
-        leaves: vec![0.1, 0.3],
-        ..Tree::default()
-    };
-    let trees = (0..30).map(|i| [tree(), alone.clone(), split.clone()][i % 3].clone());
-    let forest = forest(trees.collect()).unwrap();
-    let rows: Vec<[f64; 2]> = (0..70_u8)
-        .map(|i| {
-            let x = if i % 7 == 0 {
-                f64::NAN
-            } else {
-                f64::from(i % 11)
-            };
-            [x, f64::from(i % 5)]
-        })
-        .collect();
-    for count in [0, 1, 2, 7, 8, 9, 31, 32, 33, 39, 40, 64, 70] {
-        let rows: Vec<&[f64]> = rows[..count].iter().map(|row| &row[..]).collect();
-        let mut together = vec![0.0; 2 * count];
-        forest.evaluate_rows(&rows, &mut together);
-        for (row, together) in rows.iter().zip(together.chunks(2)) {
-            let mut alone = [0.0; 2];
-            forest.evaluate(row, &mut alone);
-            let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            assert_eq!(bits(together), bits(&alone), "{count} {row:?}");
-        }
-    }
-}
-
 #[test]
 fn missing_kinds() {
     let goes_left = |missing, missing_left, threshold, x| {

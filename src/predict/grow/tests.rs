@@ -251,7 +251,7 @@ fn loss_falls_and_coverage_is_met() {
         };
         let name = format!("l{}", row[CATEGORIES]);
         row[CATEGORIES] = levels.iter().position(|l| *l == name).unwrap() as f64;
-        grown.forest.evaluate_raw(&[&row], &mut out);
+        grown.forest.evaluate_raw(&row, &mut out);
         let miss = f64::from(later.targets[index]) - out[2];
         covered += f64::from(u8::from(miss <= 0.0)) / 5_000.0;
         loss += pinball(miss, 0.95) / 5_000.0;

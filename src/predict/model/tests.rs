@@ -73,7 +73,7 @@ fn quantiles_are_calibrated_and_sorted() {
     let mut raw = [0.0];
     imported().evaluate(&row, &mut raw);
     let mut out = [0.0];
-    model().evaluate(&[&row], &mut out);
+    model().evaluate(&row, &mut out);
     assert!((out[0] - raw[0] - 0.25).abs() < 1e-12);
     // The offset of the lower one lifts it above the other: sorted.
     let (columns, _, base, trees) = imported().into_parts();
@@ -84,7 +84,7 @@ fn quantiles_are_calibrated_and_sorted() {
     };
     let both = Model::new(offsets, vec![imported(), median]).unwrap();
     let mut out = [0.0; 2];
-    both.evaluate(&[&row], &mut out);
+    both.evaluate(&row, &mut out);
     assert!((out[0] - raw[0] - 1.0).abs() < 1e-12 && (out[1] - raw[0] - 5.0).abs() < 1e-12);
 }
 
