@@ -41,12 +41,13 @@ for pair in $first; do
         make_dir "$id/narrow"
         echo $half >"$top/$id/narrow/cpuset.cpus"
         start "$id/inner" partly 30
+        hold "$id/inner"
         start "$id/narrow" sleep 100000
         ;;
     *)
         make_dir "$id"
         start "$id" partly 60
-        start "$id" sleep 100000
+        hold "$id"
         ;;
     esac
     # b asks for 2.5 CPUs, which is three threads; d's request is configured.

@@ -90,6 +90,19 @@ join() {
         for hierarchy in cpuset cpu,cpuacct memory; do echo "$2" >"/sys/fs/cgroup/$hierarchy/$1/cgroup.procs"; done
     fi
 }
+# Starts a process in the cgroup $1 that holds 1 MiB. Small shells have so little that every
+# fork can change the node that most of a container's memory is on, and with it the plan.
+hold() {
+    start "$1" holder "$1"
+    until [ -e /tmp/held ]; do usleep 10000; done
+    rm /tmp/held
+}
+holder() {
+    until grep -qE "^0::/$1\$|memory:/$1\$" /proc/self/cgroup; do usleep 10000; done
+    held=$(head -c 1048576 /dev/zero | tr '\0' x)
+    : >/tmp/held
+    while :; do sleep 100000; done
+}
 busy() { while :; do :; done; }
 # About $1 percent of one CPU.
 partly() {
