@@ -20,6 +20,8 @@
 //! cargo bench --bench placement -- --late 28 --at 1   the budget of 1 ms alone
 //! cargo bench --bench placement -- --rounds 10000     many rounds on one host of 96 threads (x96-75-none)
 //! cargo bench --bench placement -- --rounds 10000 --seed 2 x64-75-none    other events, another host
+//! cargo bench --bench placement -- --rounds 100 --at 10 e128-75-none       10 ms of CPU a round, not 1 s
+//! cargo bench --bench placement -- --rounds 100 --at 10 --cold e128-75-none    each round without the prices of the one before
 //! ```
 #![allow(clippy::print_stdout, reason = "a table is the result")]
 #![expect(clippy::expect_used, reason = "a bench may stop on broken input")]
@@ -34,7 +36,8 @@ use std::time::{Duration, Instant};
 
 use cpufence::cpuset::{CpuId, CpuSet};
 use cpufence::placement::{
-    ContainerSpec, Instance, Placed, Placement, SolveSettings, Status, parse_host, place,
+    ContainerSpec, Instance, Placed, Placement, Prices, SolveSettings, Status, parse_host, place,
+    place_from,
 };
 
 use common::{Random, cpu};
@@ -94,12 +97,18 @@ fn settings(budget: Duration) -> SolveSettings {
 
 /// One run. With `by_cpu` the budget is of CPU time, so that the phases are.
 fn run(instance: &Instance, budget: Duration, by_cpu: bool) -> Run {
+    run_from(instance, None, budget, by_cpu)
+}
+
+/// The same from the prices of an earlier round.
+fn run_from(instance: &Instance, prices: Option<&Prices>, budget: Duration, by_cpu: bool) -> Run {
     let (started, before) = (Instant::now(), cpu());
     let clock = || match by_cpu {
         true => cpu() - before,
         false => started.elapsed(),
     };
-    let placed = place(instance, &CpuSet::new(), &settings(budget), &clock).expect("a plan");
+    let settings = settings(budget);
+    let placed = place_from(instance, &CpuSet::new(), &settings, prices, &clock).expect("a plan");
     Run {
         wall: started.elapsed(),
         cpu: cpu() - before,
@@ -329,12 +338,13 @@ fn late(subjects: &[Subject], runs: usize, only_ms: Option<u64>) {
 /// `rounds` events on a host: in turn as the dice say a
 /// container comes (a fill of 95 % at most), one goes, or predictions change
 /// (three containers by up to 30 %). Each round starts from the placement of
-/// the one before; budget 1 s each.
-fn rounds(subject: &Subject, rounds: u64, seed: u64) {
+/// the one before, and unless `is_cold` from its prices. `gap` is the proven one, percent.
+fn rounds(subject: &Subject, rounds: u64, seed: u64, budget: Duration, is_cold: bool) {
     let mut instance = subject.instance.clone();
     let threads = instance.topology.online().len();
     let mut random = Random(seed);
     let (mut times, mut proved, mut work) = (Vec::new(), 0u64, 0u64);
+    let (mut gaps, mut cost, mut prices) = (Vec::new(), 0, None);
     let before = cpu();
     for round in 0..rounds {
         let requested: usize = instance.containers.iter().map(|c| c.cpus as usize).sum();
@@ -359,7 +369,13 @@ fn rounds(subject: &Subject, rounds: u64, seed: u64) {
                 container.rho_mcpu = Some((rho * part / 100).clamp(50, 1000));
             }
         }
-        let run = run(&instance, Duration::from_secs(1), true);
+        let mut run = run_from(&instance, prices.as_ref(), budget, true);
+        if !is_cold {
+            prices = run.placed.prices.take();
+        }
+        let answer = &run.placed.answer;
+        cost += answer.cost_parts.total();
+        gaps.push(100.0 * answer.gap());
         times.push(run.cpu);
         work += run.placed.answer.work;
         proved += u64::from(run.placed.answer.status == Status::Optimal);
@@ -370,21 +386,26 @@ fn rounds(subject: &Subject, rounds: u64, seed: u64) {
     }
     let total = cpu() - before;
     times.sort_unstable();
+    gaps.sort_by(f64::total_cmp);
     let at = |part: usize| ms(times[(times.len() - 1) * part / 1000]);
     println!(
-        "{rounds} rounds on {threads} threads: {:.1} s of CPU, {proved} proved, {work} work; a round, ms: median {:.2}, 90 % {:.2}, 99 % {:.2}, worst {:.2}",
+        "{rounds} rounds on {threads} threads: {:.1} s of CPU, {proved} proved, {work} work; a round, ms: median {:.2}, 90 % {:.2}, 99 % {:.2}, worst {:.2}; gap: median {:.2}, 90 % {:.2}, worst {:.2}; mean cost {:.3} CPU",
         total.as_secs_f64(),
         at(500),
         at(900),
         at(990),
-        at(1000)
+        at(1000),
+        gaps[(gaps.len() - 1) / 2],
+        gaps[(gaps.len() - 1) * 9 / 10],
+        gaps[gaps.len() - 1],
+        cost as f64 / 1e6 / rounds as f64
     );
 }
 
 fn main() {
     let mut names = Vec::new();
     let (mut runs, mut events, mut seed, mut proof) = (0, 0, 1, None);
-    let (mut by_cpu, mut by_work, mut only_ms) = (false, false, None);
+    let (mut by_cpu, mut by_work, mut is_cold, mut only_ms) = (false, false, false, None);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number");
@@ -393,6 +414,7 @@ fn main() {
             "--proof" => proof = Some(number()),
             "--cpu" => by_cpu = true,
             "--work" => by_work = true,
+            "--cold" => is_cold = true,
             "--late" => runs = number(),
             "--at" => only_ms = u64::try_from(number()).ok(),
             "--rounds" => events = number(),
@@ -410,7 +432,9 @@ fn main() {
     if runs > 0 {
         late(&subjects, runs, only_ms);
     } else if events > 0 {
-        rounds(&subjects[0], u64::try_from(events).expect("a count"), seed);
+        let budget = Duration::from_millis(only_ms.unwrap_or(1000));
+        let events = u64::try_from(events).expect("a count");
+        rounds(&subjects[0], events, seed, budget, is_cold);
     } else if by_work {
         works(&subjects);
     } else {

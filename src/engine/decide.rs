@@ -25,12 +25,21 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
     let answer = if instance.containers.is_empty() {
         Ok(None)
     } else {
-        placement::place(&instance, &field.unavailable, &state.settings.solve, clock).map(Some)
+        placement::place_from(
+            &instance,
+            &field.unavailable,
+            &state.settings.solve,
+            state.prices.as_ref(),
+            clock,
+        )
+        .map(Some)
     };
     let mut build_s = 0.0;
+    let mut prices = state.prices.clone();
     let mut plan = match answer {
         Ok(Some(placed)) => {
             build_s = placed.build.as_secs_f64();
+            prices.clone_from(&placed.prices);
             let cpusets = placement::cpusets(&instance, &placed.answer);
             let explained =
                 placement::explain(&instance, &field.unavailable, &placed, &annotations(&field));
@@ -70,6 +79,7 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
         plan,
         explanation,
         build_s,
+        prices,
     }
 }
 

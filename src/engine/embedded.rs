@@ -73,6 +73,7 @@ pub fn embedded_state() -> Result<State, String> {
         containers,
         pool_assigned: None,
         first_sets: JournalState::default(),
+        prices: None,
     })
 }
 

@@ -3,7 +3,8 @@
 //!
 //! The bytes are a u32 schema version and the record, encoded by
 //! [`crate::codec`] and deflated (RFC 1951): names and keys repeat, and a round
-//! shrinks to about a tenth. Times lie outside what is compared.
+//! shrinks to about a tenth. Times lie outside what is compared. The prices that the round
+//! began with and those that it left follow the round.
 
 use std::io::{Read, Write};
 
@@ -18,7 +19,7 @@ use super::state::{Decision, Event, State};
 use crate::codec::{self, CodecError};
 
 /// Version of the record's form.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// One round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +40,7 @@ impl Round {
     /// # Errors
     /// If it is too large for the journal.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        let plain = codec::encode_value(self)?;
+        let plain = codec::encode_value(&(self, &self.state.prices, &self.decision.prices))?;
         let mut encoder = DeflateEncoder::new(SCHEMA.to_le_bytes().to_vec(), Compression::fast());
         let done = encoder.write_all(&plain).and_then(|()| encoder.finish());
         done.map_err(|e| CodecError::Encode(e.to_string()))
@@ -55,7 +56,15 @@ impl Round {
             .and_then(|b| b.try_into().ok())
             .map(u32::from_le_bytes);
         match version {
-            Some(SCHEMA) => codec::decode_value(&inflate(&bytes[4..])?),
+            Some(SCHEMA) => {
+                let (mut round, before, after): (Self, _, _) =
+                    codec::decode_value(&inflate(&bytes[4..])?)?;
+                round.state.prices = before;
+                round.decision.prices = after;
+                Ok(round)
+            }
+            // Schema 3 knew of no prices.
+            Some(3) => codec::decode_value(&inflate(&bytes[4..])?),
             Some(2) => {
                 let round = codec::decode_value::<earlier::Second>(&inflate(&bytes[4..])?);
                 round.map(earlier::Second::into_round)

@@ -285,6 +285,9 @@ pub fn observe(
         containers,
         pool_assigned,
         first_sets,
+        prices: last
+            .as_ref()
+            .and_then(|round| round.decision.prices.clone()),
     };
     Ok(Sight {
         state,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::journal::JournalState;
 use crate::cgroup::{Container, CpusetWrite, Version};
 use crate::cpuset::CpuSet;
-use crate::placement::{Answer, Constraint, Lending, Overrun, SolveSettings, System, Weights};
+use crate::placement::{
+    Answer, Constraint, Lending, Overrun, Prices, SolveSettings, System, Weights,
+};
 use crate::predict::Prediction;
 use crate::topology::Topology;
 
@@ -59,6 +61,10 @@ pub struct State {
     /// What the journal knows of containers with nested directories: their
     /// first sets, which the nested ones are mapped from.
     pub first_sets: JournalState,
+    /// What the search of the last decision left: see [`crate::placement::place_from`].
+    /// Beside the rest in the journal.
+    #[serde(skip)]
+    pub prices: Option<Prices>,
 }
 
 /// Why a round happens.
@@ -128,12 +134,18 @@ pub struct Decision {
     pub explanation: Vec<String>,
     /// Seconds until the search began; a time, so not compared.
     pub build_s: f64,
+    /// What the next round's search starts from. Beside the rest in the journal.
+    #[serde(skip)]
+    pub prices: Option<Prices>,
 }
 
 impl Decision {
-    /// Whether the two decide the same, to the byte.
+    /// Whether the two decide the same, to the byte. One recorded before there were prices
+    /// says nothing of them.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.plan == other.plan && self.explanation == other.explanation
+        self.plan == other.plan
+            && self.explanation == other.explanation
+            && (self.prices.is_none() || self.prices == other.prices)
     }
 }

@@ -98,6 +98,7 @@ fn state(containers: Vec<Managed>) -> State {
         containers,
         pool_assigned: None,
         first_sets: JournalState::default(),
+        prices: None,
     }
 }
 
@@ -326,4 +327,64 @@ fn the_order_of_containers_does_not_matter() {
     let mut reversed = members.to_vec();
     reversed.reverse();
     assert_eq!(decided(&state(reversed)).plan.cpusets, plan.cpusets);
+}
+
+/// Eight L3s of eight threads: rounds that the clock cuts anywhere leave prices, the next
+/// begins with them, and each is decided again alone, from its record.
+#[test]
+fn prices_go_from_round_to_round_and_into_the_record() {
+    let all = "0-63";
+    let busy = |index: u32| {
+        let cpus = [3, 7, 4, 2, 6, 9, 5][index as usize % 7];
+        let mut m = container(&format!("c{index:02}"), u64::from(index) + 1, cpus);
+        holds(&mut m, all);
+        m.container.parent_effective = set(all);
+        m.prediction.p95 = f64::from(cpus) * f64::from(3 + index % 6) / 8.0;
+        m
+    };
+    let mut members: Vec<Managed> = (0..10).map(busy).collect();
+    let (mut prices, mut begun, mut bounds) = (None, 0, (0, 0));
+    for round in 0..16u32 {
+        if round % 3 == 1 {
+            members.remove(round as usize % members.len());
+            members.push(busy(10 + round));
+        }
+        let mut now = state(members.clone());
+        now.topology = make_topology(2, 4, 4, 2);
+        now.settings.solve.work_limit = None;
+        now.settings.solve.budget = Some(Duration::from_millis(50));
+        now.prices = prices;
+        // Some looks at the clock, and the time is over.
+        let most = [40, 4000, 9, 250, 900][round as usize % 5];
+        let decide_within = |now: &State| {
+            let asked = std::cell::Cell::new(0);
+            decide(now, &Event::Rebalance, &|| {
+                asked.set(asked.get() + 1);
+                Duration::from_secs(u64::from(asked.get() > most))
+            })
+        };
+        let decision = decide_within(&now);
+        let cold = State {
+            prices: None,
+            ..now.clone()
+        };
+        begun += u32::from(now.prices.as_ref().is_some_and(|p| !p.is_empty()));
+        bounds.0 += decision.plan.answer.lower_bound;
+        bounds.1 += decide_within(&cold).plan.answer.lower_bound;
+        for m in &mut members {
+            m.assigned = decision.plan.answer.placement.get(&m.container.id).cloned();
+        }
+        prices = decision.prices.clone();
+        let round = Round {
+            state: now,
+            event: Event::Rebalance,
+            decision,
+            elapsed_s: 0.0,
+        };
+        let read = Round::decode(&round.encode().unwrap()).unwrap();
+        assert_eq!(read, round);
+        assert!(decide_again(&read).is_same(&round.decision), "{most} looks");
+    }
+    assert!(begun > 10, "{begun} rounds began with prices");
+    assert!(bounds.0 > bounds.1, "{bounds:?}");
 }

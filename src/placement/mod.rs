@@ -57,11 +57,12 @@ mod what_if;
 
 pub use batch::{Checksum, Origin, batch_answer, batch_error};
 pub use check::{HostFileError, ValueError, check_instance, parse_host};
+pub use configuration::Prices;
 pub use cost::placement_cost;
 pub use exchange::{Exchange, ExchangeError, Imported, ModelKind};
 pub use explain::{Annotation, Change, Explained, explain};
 pub use lend::{DEFAULT_BAND_MCPU, Lending, LendingPolicy, Overrun};
-pub use place::{Placed, PlacementError, place};
+pub use place::{Placed, PlacementError, place, place_from};
 pub use pool::{POOL, cpusets};
 pub use problem::{Problem, ProblemError};
 pub use report::{HostPlanError, PlanReport, Timing, plan_host, plan_instance};

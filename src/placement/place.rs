@@ -9,6 +9,8 @@
 //!    On other hosts of few cells a search over the divisions of containers
 //!    between them ([`super::division`]) comes before it, which mostly ends with
 //!    a proof: as a start it needs nothing better than step 2's.
+//!    With the prices of an earlier round ([`place_from`]) the first few bounds over
+//!    patterns come before everything else.
 //! 4. The MIP starts from there, for what is left of the budget; it proves.
 //!    Where annealing finds nothing that keeps the rules, [`super::conflict`]
 //!    settles first which can be kept.
@@ -25,7 +27,7 @@ use std::time::Duration;
 use branchcut::StopFlag;
 
 use super::anneal::{Annealed, anneal};
-use super::configuration::{self, Range, Rises, Task};
+use super::configuration::{self, Prices, Range, Rises, Task};
 use super::conflict::{Room, Settled, settle};
 use super::cost::{cost, priced};
 use super::division::divide;
@@ -51,6 +53,14 @@ const PROPOSALS: u64 = 32;
 /// Before the search over patterns, the annealing makes this many proposals a
 /// thread: 15 to 100 ms, in which it gains more than the patterns would.
 const FIRST_PROPOSALS: u64 = 1000;
+/// In a round that starts from the prices of an earlier one, the search over patterns makes
+/// this many pricings before everything else, so that the next one has better prices even
+/// if there is no time for more.
+const FIRST_PRICINGS: u64 = 8;
+/// But only where the budget is at least threads^3 times this, as local search's proposals
+/// grow: on large hosts they take a tenth to a third of that, and local search makes more of
+/// less.
+const FIRST_PRICINGS_BUDGET: Duration = Duration::from_nanos(10);
 /// Kept back from the budget for what follows the search, as a part of it.
 const RESERVE: u32 = 50;
 /// Most that is kept back.
@@ -95,6 +105,8 @@ pub struct Placed {
     pub keep_cost: i64,
     /// Whether threads have several owners, on an over-full host.
     pub is_shared: bool,
+    /// What a next round may start from, see [`place_from`]; none where no prices are needed.
+    pub prices: Option<Prices>,
     /// Time until the search began.
     pub build: Duration,
     /// Time until the MIP began, or the search ended without it.
@@ -189,6 +201,22 @@ pub fn place(
     settings: &SolveSettings,
     clock: &dyn Fn() -> Duration,
 ) -> Result<Placed, PlacementError> {
+    place_from(instance, unavailable, settings, None, clock)
+}
+
+/// The same as one of many rounds: from the `prices` that the round before left, of whatever
+/// host. On hosts of many L3 domains a bound is known sooner then, and rounds too short for
+/// one get there together. Prices may lead to another answer, never to a wrong one.
+///
+/// # Errors
+/// As [`place`].
+pub fn place_from(
+    instance: &Instance,
+    unavailable: &CpuSet,
+    settings: &SolveSettings,
+    prices: Option<&Prices>,
+    clock: &dyn Fn() -> Duration,
+) -> Result<Placed, PlacementError> {
     let limits = Limits::new(settings, clock);
     let Posed {
         normal,
@@ -204,7 +232,15 @@ pub fn place(
         search,
         given_up,
         is_known,
-    } = keep_rules(solved, unavailable, problem, rules, settings, &limits);
+    } = keep_rules(
+        solved,
+        unavailable,
+        problem,
+        rules,
+        settings,
+        prices,
+        &limits,
+    );
     let mut found = match &relaxed {
         Some(relaxed) => Found {
             status: Status::Fallback,
@@ -260,6 +296,7 @@ pub fn place(
         base,
         greedy_cost: search.greedy_cost,
         keep_cost: search.keep_cost,
+        prices: search.prices,
         build: search.build,
         search: search.searched,
     })
@@ -295,6 +332,8 @@ pub(super) struct Search {
     pub(super) keep_cost: i64,
     pub(super) greedy_cost: i64,
     pub(super) work: u64,
+    /// Of the best bound over patterns; where there was none, those that it began with.
+    pub(super) prices: Option<Prices>,
     pub(super) build: Duration,
     /// Time until the MIP began, or the search ended without it.
     pub(super) searched: Duration,
@@ -323,9 +362,10 @@ fn keep_rules(
     problem: Problem,
     rules: Vec<Resolved>,
     settings: &SolveSettings,
+    prices: Option<&Prices>,
     limits: &Limits<'_>,
 ) -> KeptRules {
-    let first = search(&problem, settings, limits, 0, None);
+    let first = search(&problem, settings, prices, limits, 0, None);
     let mut kept = KeptRules {
         rules,
         problem,
@@ -364,7 +404,16 @@ fn keep_rules(
         return kept;
     };
     let build = kept.search.build;
-    kept.search = search(&problem, settings, limits, room.spent, Some(&owners));
+    let prices = kept.search.prices;
+    let known = Some(&owners[..]);
+    kept.search = search(
+        &problem,
+        settings,
+        prices.as_ref(),
+        limits,
+        room.spent,
+        known,
+    );
     kept.search.build = build;
     KeptRules {
         given_up: given_up.iter().map(|g| g.describe(&kept.rules)).collect(),
@@ -379,6 +428,7 @@ fn keep_rules(
 fn search(
     problem: &Problem,
     settings: &SolveSettings,
+    prices: Option<&Prices>,
     limits: &Limits<'_>,
     spent: u64,
     known: Option<&Owners>,
@@ -428,6 +478,7 @@ fn search(
         keep_cost,
         greedy_cost,
         work: spent,
+        prices: has_patterns.then(|| prices.cloned().unwrap_or_default()),
         build,
         searched: build,
         trouble: None,
@@ -452,18 +503,14 @@ fn search(
         search.cost = cost;
         search.owners = owners;
     };
-    if first > 0 {
-        improve(&mut search, start, first);
-    }
-    let mut rises: Option<Rises> = None;
-    if has_patterns && is_open(&search) {
-        let found = configuration::search(&Task {
-            problem,
+    let look = |patterns: &mut configuration::Search<'_>, search: &mut Search, pricings: u64| {
+        let found = patterns.run(&Task {
             owners: &search.owners,
             cost: search.cost,
             lower_bound: search.lower_bound,
             seed: settings.seed,
-            limit: room(&search),
+            limit: room(search),
+            pricings,
             stop: &is_over,
         });
         search.is_whole = found.is_whole;
@@ -471,11 +518,37 @@ fn search(
         search.cost = found.cost;
         search.lower_bound = search.lower_bound.max(found.lower_bound);
         search.owners = found.owners;
-        rises = found.rises;
+        found.rises
+    };
+    let mut patterns = None;
+    let mut is_cut = false;
+    let cubed = u32::try_from(threads.saturating_pow(3)).unwrap_or(u32::MAX);
+    let least_budget = FIRST_PRICINGS_BUDGET * cubed;
+    let has_time = settings.budget.is_none_or(|budget| budget >= least_budget);
+    if let (true, Some(prices)) = (has_patterns && has_time && !is_over(), prices) {
+        patterns = configuration::Search::new(problem, prices);
+        if let Some(patterns) = &mut patterns {
+            look(patterns, &mut search, FIRST_PRICINGS);
+            is_cut = !search.is_whole;
+        }
+    }
+    if first > 0 && !is_cut && search.cost > search.lower_bound {
+        improve(&mut search, start, first);
+    }
+    let mut rises: Option<Rises> = None;
+    if has_patterns && is_open(&search) {
+        patterns = patterns
+            .or_else(|| configuration::Search::new(problem, prices.unwrap_or(&Prices::default())));
+        if let Some(patterns) = &mut patterns {
+            rises = look(patterns, &mut search, u64::MAX);
+        }
         if is_open(&search) {
             let start = State::new(problem, &search.owners);
             improve(&mut search, start, share - first);
         }
+    }
+    if let Some(found) = patterns.map(|p| p.prices()).filter(|p| !p.is_empty()) {
+        search.prices = Some(found);
     }
     if let Some(relaxation) = relaxation
         && is_open(&search)

@@ -14,7 +14,7 @@ use crate::cgroup::{
 use crate::cpuset::CpuSet;
 use crate::engine::{Event, Managed, Settings, State, decide};
 use crate::history::trace::{Trace, TraceError, parse_traces};
-use crate::placement::{Kind, Lending, Overrun, POOL, SolveSettings};
+use crate::placement::{Kind, Lending, Overrun, POOL, Prices, SolveSettings};
 use crate::predict::{Fallback, Predictor};
 use crate::topology::Topology;
 
@@ -187,6 +187,7 @@ struct World<'a> {
     known: BTreeMap<String, Known>,
     pool: Option<CpuSet>,
     lent: CpuSet,
+    prices: Option<Prices>,
     inodes: u64,
     latencies: Vec<Duration>,
 }
@@ -213,6 +214,7 @@ impl<'a> World<'a> {
             known: BTreeMap::new(),
             pool: None,
             lent: CpuSet::new(),
+            prices: None,
             inodes: 0,
             latencies: Vec::new(),
             scenario,
@@ -296,6 +298,7 @@ impl<'a> World<'a> {
         let start = (self.clock)();
         let decision = decide(&state, &event, &|| Duration::ZERO);
         self.latencies.push((self.clock)().saturating_sub(start));
+        self.prices = decision.prices;
         let plan = decision.plan;
         sample.work = plan.answer.work;
         sample.counters.moves = u64::from(plan.answer.moved_threads);
@@ -355,6 +358,7 @@ impl<'a> World<'a> {
             containers,
             pool_assigned: self.pool.clone(),
             first_sets: JournalState::default(),
+            prices: self.prices.clone(),
         }
     }
 }

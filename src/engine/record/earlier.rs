@@ -135,6 +135,7 @@ impl<S: Into<SecondSettings>> Round<S> {
                 containers: state.containers.into_iter().map(Into::into).collect(),
                 pool_assigned: state.pool_assigned,
                 first_sets: state.first_sets,
+                prices: None,
             },
             event: self.event,
             decision: self.decision,

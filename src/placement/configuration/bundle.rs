@@ -128,6 +128,11 @@ impl Prices {
         self.shared = shared;
     }
 
+    /// Makes the price `index` so, whatever its parts are so far.
+    pub(super) fn set(&mut self, layout: &Layout, index: usize, price: f64) {
+        self.single[index] += price - self.get(layout, index);
+    }
+
     /// The price `index`.
     pub(super) fn get(&self, layout: &Layout, index: usize) -> f64 {
         let (k, c, n) = layout.of[index];

@@ -3,9 +3,10 @@
 use super::super::anneal::anneal;
 use super::super::problem::{L3, NUMA, Owners, Problem};
 use super::super::state::State;
-use super::bundle::{Bundle, Column, Layout, Prices};
+use super::bundle::{self, Bundle, Column, Layout};
 use super::choices::{SCALE, Units};
 use super::fixing::Rises;
+use super::prices;
 use super::pricing::{Pricer, Pricing, pattern_cost};
 use super::rounding::{Rounding, round};
 use super::split::{Request, Splitter};
@@ -31,7 +32,6 @@ const HIGHEST: f64 = 1e12;
 
 /// What is to be searched, and how long.
 pub(in super::super) struct Task<'a> {
-    pub(in super::super) problem: &'a Problem,
     /// The best assignment known.
     pub(in super::super) owners: &'a Owners,
     /// Its cost, with what broken rules add.
@@ -41,6 +41,8 @@ pub(in super::super) struct Task<'a> {
     pub(in super::super) seed: u64,
     /// Most work.
     pub(in super::super) limit: u64,
+    /// Most pricings of all units; the search goes on from there when it is asked again.
+    pub(in super::super) pricings: u64,
     pub(in super::super) stop: &'a dyn Fn() -> bool,
 }
 
@@ -55,9 +57,9 @@ pub(in super::super) struct Found {
     pub(in super::super) lower_bound: i64,
     /// Units priced, splits of all requests, roundings, and proposals of the local search.
     pub(in super::super) work: u64,
-    /// Whether it ended by itself.
+    /// Whether it ended by itself, or made the pricings that it was asked for.
     pub(in super::super) is_whole: bool,
-    /// What L3s may hold; none where it did not end by itself, or with a proof.
+    /// What L3s may hold; none where the bound is not at its top, or proves.
     pub(in super::super) rises: Option<Rises>,
 }
 
@@ -76,25 +78,6 @@ fn unscaled(cost: i64) -> f64 {
     cost as f64 / SCALE as f64
 }
 
-/// Searches until bound and cost meet, the bound is at its top, or a limit comes first.
-pub(in super::super) fn search(task: &Task<'_>) -> Found {
-    let mut found = Found {
-        owners: task.owners.to_vec(),
-        cost: task.cost,
-        lower_bound: task.lower_bound,
-        work: 0,
-        is_whole: true,
-        rises: None,
-    };
-    if let Some(mut search) = Search::new(task.problem) {
-        found.is_whole = search.run(task, &mut found).is_some();
-        if found.is_whole && found.lower_bound < found.cost {
-            found.rises = search.rises(task.stop);
-        }
-    }
-    found
-}
-
 /// A term of the bound that is charged by node.
 #[derive(Clone, Copy, Debug)]
 struct NodeWeights {
@@ -103,7 +86,8 @@ struct NodeWeights {
     balance: i64,
 }
 
-struct Search<'a> {
+/// The search for prices of one problem: what it has found, and how far it is.
+pub(in super::super) struct Search<'a> {
     problem: &'a Problem,
     units: Units,
     rho: Vec<i64>,
@@ -120,6 +104,21 @@ struct Search<'a> {
     /// By class, container, threads.
     prices: Vec<Vec<Vec<i64>>>,
     best: Option<Best>,
+    progress: Progress,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// Pricings of all units so far.
+    iteration: u64,
+    /// The bound at the bundle's center.
+    accepted: i64,
+    /// The last bound that counted as a rise, and its pricing.
+    last_rise: (i64, u64),
+    next_rounding: u64,
+    /// Whether the bound is at its top.
+    is_at_top: bool,
 }
 
 /// The prices of the best bound.
@@ -132,9 +131,9 @@ struct Best {
 }
 
 impl<'a> Search<'a> {
-    /// None where the host is not made of L3s with narrow cores, or costs are too
-    /// large for exact floats.
-    fn new(problem: &'a Problem) -> Option<Self> {
+    /// Starts from the prices of an `earlier` round, where there are any. None where
+    /// a core spans L3s, or costs are too large for exact floats.
+    pub(in super::super) fn new(problem: &'a Problem, earlier: &prices::Prices) -> Option<Self> {
         let units = Units::new(problem)?;
         let containers = &problem.containers;
         let rho: Vec<i64> = containers.iter().map(|k| k.rho).collect();
@@ -170,11 +169,27 @@ impl<'a> Search<'a> {
                 .map(|choice| unscaled(choice.cost) / choice.threads as f64)
                 .reduce(f64::min)
         };
-        let first = (0..containers.len()).map(|k| least(k).unwrap_or(0.0));
+        let rate = earlier.rate(problem);
+        let first = (0..containers.len()).map(|k| match earlier.is_empty() {
+            true => least(k).unwrap_or(0.0),
+            false => rate * rho[k] as f64,
+        });
         let scale = rho.iter().map(|&rho| (rho + 1) as f64).collect();
         let layout = Layout::new(&most, scale);
-        let mut center = Prices::zero(&layout, units.nodes.len());
+        let mut center = bundle::Prices::zero(&layout, units.nodes.len());
         center.set_shared(first.collect());
+        for (group, &c) in prices::classes(&units).iter().enumerate().rev() {
+            for (k, container) in containers.iter().enumerate() {
+                for n in 1..=most[c][k] {
+                    if let Some(price) = earlier.get(&container.id, group, n) {
+                        center.set(&layout, layout.index(c, k, n), price);
+                    }
+                }
+            }
+        }
+        for (n, price) in center.nodes.iter_mut().enumerate() {
+            *price = earlier.node(n).map_or(0.0, unscaled);
+        }
         let shares: Vec<f64> = units.nodes.iter().map(|node| node.share as f64).collect();
         let blocks = units.classes.len() + containers.len();
         let bundle = Bundle::new(layout, blocks, center, &shares, weights.balance as f64);
@@ -195,15 +210,50 @@ impl<'a> Search<'a> {
             splitter: Splitter::default(),
             prices,
             best: None,
+            progress: Progress {
+                iteration: 0,
+                accepted: i64::MIN,
+                last_rise: (i64::MIN, 0),
+                next_rounding: FIRST_ROUNDING,
+                is_at_top: false,
+            },
+        })
+    }
+
+    /// Searches on, until bound and cost meet, the bound is at its top, the pricings are
+    /// made, or a limit comes first.
+    pub(in super::super) fn run(&mut self, task: &Task<'_>) -> Found {
+        let mut found = Found {
+            owners: task.owners.to_vec(),
+            cost: task.cost,
+            lower_bound: task.lower_bound,
+            work: 0,
+            is_whole: true,
+            rises: None,
+        };
+        found.is_whole = self.rise(task, &mut found).is_some();
+        if found.is_whole && self.progress.is_at_top && found.lower_bound < found.cost {
+            found.rises = self.rises(task.stop);
+        }
+        found
+    }
+
+    /// The best prices so far; none before the first pricing.
+    pub(in super::super) fn prices(&self) -> prices::Prices {
+        self.best.as_ref().map_or_else(Default::default, |best| {
+            prices::Prices::new(self.problem, &self.units, &best.prices, &best.node_prices)
         })
     }
 
     /// None if a limit ended it.
-    fn run(&mut self, task: &Task<'_>, found: &mut Found) -> Option<()> {
-        let mut accepted = i64::MIN;
-        let mut last_rise = (i64::MIN, 0);
-        let mut next_rounding = FIRST_ROUNDING;
-        for iteration in 0..LONGEST {
+    fn rise(&mut self, task: &Task<'_>, found: &mut Found) -> Option<()> {
+        let last = self.progress.iteration.saturating_add(task.pricings);
+        while self.progress.iteration < last && !self.progress.is_at_top {
+            let Progress {
+                iteration,
+                mut accepted,
+                ..
+            } = self.progress;
             let promise = self.bundle.promise();
             let (value, fixed) = self.evaluate(task, found)?;
             found.lower_bound = found.lower_bound.max(value);
@@ -227,20 +277,27 @@ impl<'a> Search<'a> {
             }
             // Cut short, it is the last step: the bound is taken already.
             self.bundle.balance(task.stop)?;
-            if (accepted - last_rise.0.max(-HIGHEST_COST)) as f64 > RISE * gap {
-                last_rise = (accepted, iteration);
+            let progress = &mut self.progress;
+            progress.accepted = accepted;
+            progress.iteration += 1;
+            if (accepted - progress.last_rise.0.max(-HIGHEST_COST)) as f64 > RISE * gap {
+                progress.last_rise = (accepted, iteration);
             }
-            let is_at_top = iteration - last_rise.1 > PATIENCE[self.stage];
-            if iteration + 1 == next_rounding || is_at_top {
-                next_rounding = (next_rounding * 2).min(next_rounding + 100);
+            let is_flat = iteration - progress.last_rise.1 > PATIENCE[self.stage];
+            if iteration + 1 == progress.next_rounding || is_flat {
+                let next = progress.next_rounding;
+                progress.next_rounding = (next * 2).min(next + 100);
                 self.round(task, found)?;
             }
-            if is_at_top {
+            if iteration + 1 == LONGEST {
+                self.progress.is_at_top = true;
+            } else if is_flat {
                 if self.stage + 1 == STEPS.len() {
-                    break;
+                    self.progress.is_at_top = true;
+                } else {
+                    self.refine();
+                    self.progress.last_rise.1 = iteration;
                 }
-                self.refine();
-                last_rise.1 = iteration;
             }
         }
         Some(())
@@ -333,7 +390,7 @@ impl<'a> Search<'a> {
 
     /// See [`Rises`]; none where `stop` ended it.
     fn rises(&mut self, stop: &dyn Fn() -> bool) -> Option<Rises> {
-        let best = self.best.take()?;
+        let best = self.best.clone()?;
         // The bound may be of coarser steps than these: then it is only lower.
         let mut of_class = Vec::new();
         for (class, prices) in self.units.classes.iter().zip(&best.prices) {

@@ -62,13 +62,18 @@ fn chiplets_of(random: &mut Random, width: u32) -> Instance {
 }
 
 fn run(problem: &Problem, start: &[Option<u32>], limit: u64) -> dual::Found {
-    search(&Task {
-        problem,
+    run_from(problem, start, limit, &Prices::default())
+}
+
+fn run_from(problem: &Problem, start: &[Option<u32>], limit: u64, prices: &Prices) -> dual::Found {
+    let mut search = Search::new(problem, prices).unwrap();
+    search.run(&Task {
         owners: start,
         cost: cost(problem, start).total(),
         lower_bound: i64::MIN / 4,
         seed: 1,
         limit,
+        pricings: u64::MAX,
         stop: &|| false,
     })
 }
@@ -441,29 +446,32 @@ fn a_limit_replays_a_stop() {
     let (mut improved, mut last) = (0, i64::MIN);
     for looks in [1u64, 2, 7, 30, 90, 250] {
         let asked = std::cell::Cell::new(0);
-        let stopped = search(&Task {
-            problem: &problem,
+        let mut search = Search::new(&problem, &Prices::default()).unwrap();
+        let stopped = search.run(&Task {
             owners: &start,
             cost: first,
             lower_bound: 0,
             seed: 5,
             limit: u64::MAX,
+            pricings: u64::MAX,
             stop: &|| {
                 asked.set(asked.get() + 1);
                 asked.get() > looks
             },
         });
-        let replayed = search(&Task {
-            problem: &problem,
+        let mut again = Search::new(&problem, &Prices::default()).unwrap();
+        let replayed = again.run(&Task {
             owners: &start,
             cost: first,
             lower_bound: 0,
             seed: 5,
             limit: stopped.work,
+            pricings: u64::MAX,
             stop: &|| false,
         });
         assert_eq!(replayed.work, stopped.work);
         assert_eq!(replayed.owners, stopped.owners);
+        assert_eq!(again.prices(), search.prices());
         assert_eq!(replayed.lower_bound, stopped.lower_bound);
         assert!(stopped.lower_bound >= last);
         last = stopped.lower_bound;
@@ -471,4 +479,59 @@ fn a_limit_replays_a_stop() {
     }
     assert!(improved > 0);
     assert!(problem.levels[NUMA].groups.len() == 2);
+}
+
+/// From prices of the same host, and of any other, the bound is no less valid; from its own
+/// it is there after the first pricing.
+#[test]
+fn prices_of_an_earlier_round_bound_at_once() {
+    let (mut sooner, mut hosts, mut others) = (0, 0, Prices::default());
+    for seed in 0..testing_hosts() {
+        let random = &mut Random(seed);
+        let host = chiplets_of(random, [2, 2, 3][(seed % 3) as usize]);
+        let problem = Problem::new(&host, &CpuSet::new()).unwrap();
+        if assignments(&problem) > 300_000 {
+            continue;
+        }
+        let start = super::super::random::assignment(random, &problem);
+        let (least, _) = enumerate(&problem, 3_000_000);
+        let mut cold = Search::new(&problem, &Prices::default()).unwrap();
+        let first = pricings(&mut cold, &problem, &start, 1);
+        let last = pricings(&mut cold, &problem, &start, u64::MAX);
+        let own = cold.prices();
+        let mut warm = Search::new(&problem, &own).unwrap();
+        let at_once = pricings(&mut warm, &problem, &start, 1);
+        let bound = run_from(&problem, &start, 2000, &others).lower_bound;
+        for bound in [first, last, at_once, bound] {
+            assert!(bound <= least, "seed {seed}: {bound} above {least}");
+        }
+        // Steps of the load are coarser at first, which may lose a little.
+        let is_there = (last - at_once) * 10 <= last - first;
+        hosts += u64::from(first < last);
+        sooner += u64::from(first < last && is_there);
+        others = own;
+    }
+    assert!(
+        hosts > 20 && sooner * 10 > hosts * 9,
+        "{sooner} of {hosts} hosts"
+    );
+}
+
+/// The bound after so many pricings more.
+fn pricings(
+    search: &mut Search<'_>,
+    problem: &Problem,
+    start: &[Option<u32>],
+    pricings: u64,
+) -> i64 {
+    let task = Task {
+        owners: start,
+        cost: cost(problem, start).total(),
+        lower_bound: i64::MIN / 4,
+        seed: 1,
+        limit: u64::MAX,
+        pricings,
+        stop: &|| false,
+    };
+    search.run(&task).lower_bound
 }
