@@ -2,7 +2,7 @@
 //!
 //! From one event to the next most containers, and most of what L3s can hold, stay as they
 //! were, and so do the best prices: a search that starts from those of the round before has
-//! after one pricing the bound that otherwise takes some fifteen. Any prices give a valid
+//! after one pricing the bound that otherwise takes some ten. Any prices give a valid
 //! bound (see the module above), so nothing has to be known of the host they were found on:
 //! what no longer fits is left out, what is missing is made up.
 //!
