@@ -20,8 +20,8 @@
 //! cargo bench --bench placement -- --late 28 --at 1   the budget of 1 ms alone
 //! cargo bench --bench placement -- --rounds 10000     many rounds on one host of 96 threads (x96-75-none)
 //! cargo bench --bench placement -- --rounds 10000 --seed 2 x64-75-none    other events, another host
-//! cargo bench --bench placement -- --rounds 100 --at 10 e128-75-none       10 ms of CPU a round, not 1 s
-//! cargo bench --bench placement -- --rounds 100 --at 10 --cold e128-75-none    each round without the prices of the one before
+//! cargo bench --bench placement -- --rounds 100 --at 50 e128-75-none       50 ms of CPU a round, not 1 s
+//! cargo bench --bench placement -- --rounds 100 --at 50 --cold e128-75-none    each round without the prices of the one before
 //! ```
 #![allow(clippy::print_stdout, reason = "a table is the result")]
 #![expect(clippy::expect_used, reason = "a bench may stop on broken input")]

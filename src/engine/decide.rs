@@ -35,11 +35,13 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
         .map(Some)
     };
     let mut build_s = 0.0;
-    let mut prices = state.prices.clone();
+    let prices = match &answer {
+        Ok(Some(placed)) => placed.prices.clone(),
+        _ => state.prices.clone(),
+    };
     let mut plan = match answer {
         Ok(Some(placed)) => {
             build_s = placed.build.as_secs_f64();
-            prices.clone_from(&placed.prices);
             let cpusets = placement::cpusets(&instance, &placed.answer);
             let explained =
                 placement::explain(&instance, &field.unavailable, &placed, &annotations(&field));

@@ -180,10 +180,11 @@ impl<'a> Search<'a> {
         center.set_shared(first.collect());
         for (group, &c) in prices::classes(&units).iter().enumerate().rev() {
             for (k, container) in containers.iter().enumerate() {
+                let Some(known) = earlier.of(&container.id, group) else {
+                    continue;
+                };
                 for n in 1..=most[c][k] {
-                    if let Some(price) = earlier.get(&container.id, group, n) {
-                        center.set(&layout, layout.index(c, k, n), price);
-                    }
+                    center.set(&layout, layout.index(c, k, n), prices::price(known, n));
                 }
             }
         }

@@ -66,14 +66,11 @@ impl Prices {
         }
     }
 
-    /// The price, micro-CPU, of `threads` of a container in an L3 domain; none for a
-    /// container or a domain that is not known. Beyond the threads that it had, in proportion.
-    pub(super) fn get(&self, id: &str, group: usize, threads: usize) -> Option<f64> {
+    /// The prices of 1, 2, ... threads of a container in an L3 domain, micro-CPU; none, never
+    /// empty, for a container or a domain that is not known.
+    pub(super) fn of(&self, id: &str, group: usize) -> Option<&[i64]> {
         let known = self.containers.get(id)?.get(group)?;
-        match known.get(threads - 1) {
-            Some(&price) => Some(price as f64),
-            None => Some(*known.last()? as f64 * threads as f64 / known.len() as f64),
-        }
+        (!known.is_empty()).then_some(known)
     }
 
     /// Of a milli-CPU in a node, in 1 / [`SCALE`] micro-CPU.
@@ -95,6 +92,15 @@ impl Prices {
             }
         }
         if rho > 0.0 { worth / rho } else { 0.0 }
+    }
+}
+
+/// The price of `threads` (at least 1) by the prices of [`Prices::of`]; beyond the threads
+/// that there were, in proportion.
+pub(super) fn price(known: &[i64], threads: usize) -> f64 {
+    match known.get(threads - 1) {
+        Some(&price) => price as f64,
+        None => known[known.len() - 1] as f64 * threads as f64 / known.len() as f64,
     }
 }
 
