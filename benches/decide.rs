@@ -13,7 +13,7 @@ use std::time::Duration;
 use cpufence::cpuset::CpuSet;
 use cpufence::engine::{Event, decide, embedded_state};
 use cpufence::placement::solve::Prepared;
-use cpufence::placement::{Instance, Problem, parse_host};
+use cpufence::placement::{HostModels, Instance, Problem, parse_host};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 /// Enough for the local search, none for the tree.
@@ -28,7 +28,12 @@ fn bench(c: &mut Criterion) {
     state.settings.solve.budget = None;
     state.settings.solve.work_limit = Some(WORK);
     c.bench_function("decide, 64 threads, local search alone", |b| {
-        b.iter(|| decide(black_box(&state), &Event::Rebalance, &|| Duration::ZERO));
+        b.iter(|| {
+            let mut hosts = HostModels::default();
+            decide(black_box(&state), &Event::Rebalance, &mut hosts, &|| {
+                Duration::ZERO
+            })
+        });
     });
     let instance = instance();
     c.bench_function("build, 64 threads", |b| {

@@ -36,8 +36,8 @@ use std::time::{Duration, Instant};
 
 use cpufence::cpuset::{CpuId, CpuSet};
 use cpufence::placement::{
-    ContainerSpec, Instance, Placed, Placement, Prices, SolveSettings, Status, parse_host, place,
-    place_from,
+    ContainerSpec, HostModels, Instance, Placed, Placement, Prices, SolveSettings, Status,
+    parse_host, place, place_from,
 };
 
 use common::{Random, cpu};
@@ -97,18 +97,25 @@ fn settings(budget: Duration) -> SolveSettings {
 
 /// One run. With `by_cpu` the budget is of CPU time, so that the phases are.
 fn run(instance: &Instance, budget: Duration, by_cpu: bool) -> Run {
-    run_from(instance, None, budget, by_cpu)
+    run_from(instance, None, &mut HostModels::default(), budget, by_cpu)
 }
 
-/// The same from the prices of an earlier round.
-fn run_from(instance: &Instance, prices: Option<&Prices>, budget: Duration, by_cpu: bool) -> Run {
+/// The same from the prices of an earlier round, with the models of earlier rounds' hosts.
+fn run_from(
+    instance: &Instance,
+    prices: Option<&Prices>,
+    hosts: &mut HostModels,
+    budget: Duration,
+    by_cpu: bool,
+) -> Run {
     let (started, before) = (Instant::now(), cpu());
     let clock = || match by_cpu {
         true => cpu() - before,
         false => started.elapsed(),
     };
     let settings = settings(budget);
-    let placed = place_from(instance, &CpuSet::new(), &settings, prices, &clock).expect("a plan");
+    let placed =
+        place_from(instance, &CpuSet::new(), &settings, prices, hosts, &clock).expect("a plan");
     Run {
         wall: started.elapsed(),
         cpu: cpu() - before,
@@ -345,6 +352,7 @@ fn rounds(subject: &Subject, rounds: u64, seed: u64, budget: Duration, is_cold: 
     let mut random = Random(seed);
     let (mut times, mut proved, mut work) = (Vec::new(), 0u64, 0u64);
     let (mut gaps, mut cost, mut prices) = (Vec::new(), 0, None);
+    let mut hosts = HostModels::default();
     let before = cpu();
     for round in 0..rounds {
         let requested: usize = instance.containers.iter().map(|c| c.cpus as usize).sum();
@@ -369,7 +377,7 @@ fn rounds(subject: &Subject, rounds: u64, seed: u64, budget: Duration, is_cold: 
                 container.rho_mcpu = Some((rho * part / 100).clamp(50, 1000));
             }
         }
-        let mut run = run_from(&instance, prices.as_ref(), budget, true);
+        let mut run = run_from(&instance, prices.as_ref(), &mut hosts, budget, true);
         if !is_cold {
             prices = run.placed.prices.take();
         }

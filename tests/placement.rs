@@ -14,7 +14,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cpufence::cpuset::CpuSet;
-use cpufence::placement::{PlanReport, SolveSettings, Status, parse_host, place, plan_host};
+use cpufence::placement::{
+    HostModels, PlanReport, SolveSettings, Status, parse_host, place, plan_host,
+};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/placement");
 
@@ -80,8 +82,15 @@ fn every_instance_is_placed_soundly() {
         let bytes = std::fs::read(&path).unwrap();
         let started = Instant::now();
         let clock = || started.elapsed();
-        let (instance, report) =
-            plan_host(&bytes, &name, &CpuSet::new(), &settings(), &clock).unwrap();
+        let (instance, report) = plan_host(
+            &bytes,
+            &name,
+            &CpuSet::new(),
+            &settings(),
+            &mut HostModels::default(),
+            &clock,
+        )
+        .unwrap();
         assert_eq!(instance, parse_host(&bytes, &name).unwrap());
 
         let checked = evaluate(&path, &report);

@@ -25,7 +25,7 @@ use super::exit::{self, Failure};
 use super::log::Log;
 use super::progress::Progress;
 use super::settings::{Session, with_limits};
-use crate::placement::{Checksum, Origin, SolveSettings, batch_answer, batch_error};
+use crate::placement::{Checksum, HostModels, Origin, SolveSettings, batch_answer, batch_error};
 use crate::report::escape_name;
 
 /// Lines in memory for each worker.
@@ -172,6 +172,7 @@ fn read_all(
 }
 
 fn work(jobs: &Receiver<Job>, name: &str, settings: &SolveSettings, done: &Sender<Done>) {
+    let mut hosts = HostModels::default();
     for Job {
         origin,
         line,
@@ -180,7 +181,10 @@ fn work(jobs: &Receiver<Job>, name: &str, settings: &SolveSettings, done: &Sende
     {
         let start = Instant::now();
         let (text, is_plan) = match line {
-            Line::Text(text) => batch_answer(&text, name, origin, settings, &|| start.elapsed()),
+            Line::Text(text) => {
+                let clock = || start.elapsed();
+                batch_answer(&text, name, origin, settings, &mut hosts, &clock)
+            }
             Line::TooLong(length) => {
                 let error = format!(
                     "{name}, line {}: {length} bytes; expected at most {LONGEST}",

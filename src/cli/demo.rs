@@ -17,7 +17,9 @@ use super::plan::{WIDTH, report, summary};
 use super::render;
 use crate::engine::record::Round;
 use crate::engine::{Event, Managed, State, decide, embedded_state};
-use crate::placement::{ContainerSpec, Instance, Lending, Placement, System, placement_cost};
+use crate::placement::{
+    ContainerSpec, HostModels, Instance, Lending, Placement, System, placement_cost,
+};
 use crate::report::format_diagram;
 
 pub(super) fn run(json: bool, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -30,7 +32,9 @@ pub(super) fn run(json: bool, out: &mut dyn Write) -> Result<u8, Failure> {
         .map(|m| m.container.id.clone())
         .collect();
     let event = Event::Add(newcomers);
-    let decision = decide(&state, &event, &|| start.elapsed());
+    let decision = decide(&state, &event, &mut HostModels::default(), &|| {
+        start.elapsed()
+    });
     let round = Round {
         state,
         event,

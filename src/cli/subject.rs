@@ -17,7 +17,7 @@ use crate::cpuset::CpuSet;
 use crate::engine::{problem_of, shell};
 use crate::error::chain;
 use crate::placement::{
-    Instance, Placed, PlanReport, SolveSettings, idle_rules, parse_host, plan_instance,
+    HostModels, Instance, Placed, PlanReport, SolveSettings, idle_rules, parse_host, plan_instance,
 };
 use crate::report::escape_name;
 
@@ -75,9 +75,14 @@ impl Subject {
     /// Plans `instance`, which is this one or a variation of it.
     pub(super) fn plan(&self, instance: &Instance) -> Result<(Placed, PlanReport), Failure> {
         let start = Instant::now();
-        plan_instance(instance, &self.unavailable, &self.settings, &|| {
-            start.elapsed()
-        })
+        let (mut hosts, clock) = (HostModels::default(), || start.elapsed());
+        plan_instance(
+            instance,
+            &self.unavailable,
+            &self.settings,
+            &mut hosts,
+            &clock,
+        )
         .map_err(|e| Failure::bad_input(format_args!("{}: {}", self.name, chain(&e))))
     }
 }

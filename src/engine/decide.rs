@@ -12,13 +12,19 @@ use super::state::{Decision, Event, Managed, Plan, State};
 use crate::cgroup::{Fence, RequestSource, Version, plan_writes};
 use crate::cpuset::CpuSet;
 use crate::placement::{
-    self, Annotation, Answer, ContainerSpec, CostParts, Instance, Kind, POOL, Status,
+    self, Annotation, Answer, ContainerSpec, CostParts, HostModels, Instance, Kind, POOL, Status,
 };
 
-/// Decides one round. `clock` says how much of the budget is spent; only the
-/// budget in `state.settings` depends on it.
+/// Decides one round. `hosts` are the models of hosts before it, which only save
+/// work. `clock` says how much of the budget is spent; only the budget in
+/// `state.settings` depends on it.
 #[must_use]
-pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Decision {
+pub fn decide(
+    state: &State,
+    event: &Event,
+    hosts: &mut HostModels,
+    clock: &dyn Fn() -> Duration,
+) -> Decision {
     let field = Field::new(state);
     let mut explanation = vec![describe(event)];
     let instance = field.instance(state);
@@ -30,6 +36,7 @@ pub fn decide(state: &State, event: &Event, clock: &dyn Fn() -> Duration) -> Dec
             &field.unavailable,
             &state.settings.solve,
             state.prices.as_ref(),
+            hosts,
             clock,
         )
         .map(Some)

@@ -12,6 +12,7 @@ use super::record::Round;
 use super::state::Decision;
 use crate::cgroup::journal::{JournalError, Outcome, decisions};
 use crate::codec::CodecError;
+use crate::placement::HostModels;
 use crate::report::escape_name;
 
 /// A round that was decided again.
@@ -54,12 +55,12 @@ pub enum ReplayError {
     },
 }
 
-/// Decides a recorded round again.
+/// Decides a recorded round again. `hosts` are the models of hosts before it.
 #[must_use]
-pub fn decide_again(round: &Round) -> Decision {
+pub fn decide_again(round: &Round, hosts: &mut HostModels) -> Decision {
     let mut state = round.state.clone();
     state.settings.solve.work_limit = Some(round.decision.plan.answer.work);
-    decide(&state, &round.event, &|| Duration::ZERO)
+    decide(&state, &round.event, hosts, &|| Duration::ZERO)
 }
 
 /// The rounds of the journal at `path`, each decided again, one at a time.
@@ -70,6 +71,7 @@ pub fn replay(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<Replayed, ReplayError>>, ReplayError> {
     let name = escape_name(path.as_os_str().as_encoded_bytes());
+    let mut hosts = HostModels::default();
     Ok(decisions(path)?.map(move |record| {
         let record = record?;
         let seq = record.seq;
@@ -79,7 +81,7 @@ pub fn replay(
             source,
         };
         let round = Round::decode(&record.payload).map_err(unreadable)?;
-        let again = decide_again(&round);
+        let again = decide_again(&round, &mut hosts);
         Ok(Replayed {
             seq,
             round,

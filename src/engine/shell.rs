@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::cpuset::CpuSet;
 use crate::error::chain;
 use crate::history::{self, History, Observation};
-use crate::placement::{Lending, Overrun, SolveSettings, Status, idle_rules};
+use crate::placement::{HostModels, Lending, Overrun, SolveSettings, Status, idle_rules};
 use crate::predict::Features;
 use crate::predict::forecast::{Chain, Forecast};
 use crate::predict::store::host_model;
@@ -484,7 +484,12 @@ pub fn plan(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round), Sh
 fn decide_now(sight: &Sight) -> Round {
     let start = Instant::now();
     let clock = || start.elapsed();
-    let decision = decide(&sight.state, &sight.event, &clock);
+    let decision = decide(
+        &sight.state,
+        &sight.event,
+        &mut HostModels::default(),
+        &clock,
+    );
     let elapsed: Duration = start.elapsed();
     Round {
         state: sight.state.clone(),

@@ -11,7 +11,7 @@ use crate::cgroup::{
     Version,
 };
 use crate::cpuset::CpuSet;
-use crate::placement::{Kind, POOL, SolveSettings, Status};
+use crate::placement::{HostModels, Kind, POOL, SolveSettings, Status};
 use crate::predict::{Link, Prediction};
 use crate::topology::make_topology;
 
@@ -103,7 +103,8 @@ fn state(containers: Vec<Managed>) -> State {
 }
 
 fn decided(state: &State) -> super::Decision {
-    decide(state, &Event::Rebalance, &|| Duration::ZERO)
+    let mut hosts = HostModels::default();
+    decide(state, &Event::Rebalance, &mut hosts, &|| Duration::ZERO)
 }
 
 #[test]
@@ -296,7 +297,9 @@ fn a_round_survives_the_journal_and_is_decided_again() {
         container("c", 3, 1),
     ]);
     let event = Event::Add(vec!["a".into()]);
-    let decision = decide(&state, &event, &|| Duration::ZERO);
+    let decision = decide(&state, &event, &mut HostModels::default(), &|| {
+        Duration::ZERO
+    });
     let round = Round {
         state,
         event,
@@ -305,7 +308,7 @@ fn a_round_survives_the_journal_and_is_decided_again() {
     };
     let read = Round::decode(&round.encode().unwrap()).unwrap();
     assert_eq!(read, round);
-    assert!(decide_again(&read).is_same(&round.decision));
+    assert!(decide_again(&read, &mut HostModels::default()).is_same(&round.decision));
     let mut bytes = round.encode().unwrap();
     bytes[0] = 99;
     assert!(
@@ -358,7 +361,7 @@ fn prices_go_from_round_to_round_and_into_the_record() {
         let most = [40, 4000, 9, 250, 900][round as usize % 5];
         let decide_within = |now: &State| {
             let asked = std::cell::Cell::new(0);
-            decide(now, &Event::Rebalance, &|| {
+            decide(now, &Event::Rebalance, &mut HostModels::default(), &|| {
                 asked.set(asked.get() + 1);
                 Duration::from_secs(u64::from(asked.get() > most))
             })
@@ -383,8 +386,81 @@ fn prices_go_from_round_to_round_and_into_the_record() {
         };
         let read = Round::decode(&round.encode().unwrap()).unwrap();
         assert_eq!(read, round);
-        assert!(decide_again(&read).is_same(&round.decision), "{most} looks");
+        assert!(
+            decide_again(&read, &mut HostModels::default()).is_same(&round.decision),
+            "{most} looks"
+        );
     }
     assert!(begun > 10, "{begun} rounds began with prices");
     assert!(bounds.0 > bounds.1, "{bounds:?}");
+}
+
+/// A life of 40 rounds: CPUs go offline and come back, containers come and go, predictions
+/// and weights change. With the models of earlier rounds' hosts every record is, to the
+/// byte, the one that is made without, also when the rounds come in another order; and as
+/// many models are made as there are different hosts.
+#[test]
+fn models_of_earlier_hosts_change_no_byte() {
+    let busy = |index: u32| {
+        let cpus = [3, 1, 4, 2, 2][index as usize % 5];
+        let mut m = container(&format!("c{index:02}"), u64::from(index) + 1, cpus);
+        holds(&mut m, "0-15");
+        m.container.parent_effective = set("0-15");
+        m
+    };
+    let mut members: Vec<Managed> = (0..5).map(busy).collect();
+    let mut hosts = HostModels::default();
+    let (mut different, mut life) = (Vec::new(), Vec::new());
+    for round in 0..40u32 {
+        match round % 4 {
+            0 if members.len() > 3 => drop(members.remove(round as usize % members.len())),
+            1 => members.push(busy(5 + round)),
+            _ => {
+                let at = round as usize % members.len();
+                members[at].prediction.p95 *= 0.5 + f64::from(round % 3) / 2.0;
+            }
+        }
+        let mut now = state(members.clone());
+        now.topology = make_topology(2, 1, 4, 2);
+        let gone: &[usize] = [&[][..], &[5], &[5, 13]][round as usize / 5 % 3];
+        for &cpu in gone {
+            now.topology.cpus[cpu].online = false;
+        }
+        if round / 10 % 2 == 1 {
+            now.settings.weights.smt_foreign = 400;
+        }
+        let host = (now.topology.clone(), now.settings.weights);
+        if !different.contains(&host) {
+            different.push(host);
+        }
+        let record = recorded(&now, &mut HostModels::default());
+        assert_eq!(record, recorded(&now, &mut hosts), "round {round}");
+        let placement = Round::decode(&record)
+            .unwrap()
+            .decision
+            .plan
+            .answer
+            .placement;
+        for m in &mut members {
+            m.assigned = placement.get(&m.container.id).cloned();
+        }
+        life.push((now, record));
+    }
+    for (now, record) in life.iter().rev() {
+        assert_eq!(*record, recorded(now, &mut hosts));
+    }
+    assert_eq!(different.len(), 6);
+    assert_eq!(hosts.builds(), 6, "80 rounds on 6 hosts");
+}
+
+/// The round's record.
+fn recorded(state: &State, hosts: &mut HostModels) -> Vec<u8> {
+    let event = Event::Rebalance;
+    let round = Round {
+        decision: decide(state, &event, hosts, &|| Duration::ZERO),
+        state: state.clone(),
+        event,
+        elapsed_s: 0.0,
+    };
+    round.encode().unwrap()
 }

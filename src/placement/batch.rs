@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::host_model::HostModels;
 use super::report::{PlanReport, plan_host};
 use super::types::SolveSettings;
 use crate::cpuset::CpuSet;
@@ -71,17 +72,19 @@ struct Refused<'a> {
 }
 
 /// The answer to a line, and whether it is a plan: one line of JSON without
-/// the line's end. `file` is the input's name for messages.
+/// the line's end. `file` is the input's name for messages, `hosts` are the models of
+/// hosts before it.
 #[must_use]
 pub fn batch_answer(
     line: &[u8],
     file: &str,
     origin: Origin,
     settings: &SolveSettings,
+    hosts: &mut HostModels,
     clock: &dyn Fn() -> Duration,
 ) -> (String, bool) {
     let name = format!("{file}, line {}", origin.line);
-    match plan_host(line, &name, &CpuSet::new(), settings, clock) {
+    match plan_host(line, &name, &CpuSet::new(), settings, hosts, clock) {
         Ok((_, plan)) => {
             let planned = Planned {
                 plan: &plan,

@@ -17,8 +17,6 @@ use std::time::Duration;
 use super::problem::Problem;
 use super::rules::{Resolved, softness};
 use super::solve::feasible;
-use super::types::Instance;
-use crate::cpuset::CpuSet;
 
 /// Most work of one look.
 const LOOK: u64 = 20_000;
@@ -65,17 +63,12 @@ enum Verdict {
     Unknown,
 }
 
-/// Settles which of `rules` the instance that is solved can keep.
-pub(super) fn settle(
-    solved: &Instance,
-    unavailable: &CpuSet,
-    rules: &[Resolved],
-    room: &mut Room<'_>,
-) -> Settled {
+/// Settles which of `rules` the placements of `problem` can keep.
+pub(super) fn settle(problem: &Problem, rules: &[Resolved], room: &mut Room<'_>) -> Settled {
     let mut left: Vec<usize> = (0..rules.len()).collect();
     let mut given_up = Vec::new();
     loop {
-        let mut look = |set: &[usize]| look(solved, unavailable, rules, set, room);
+        let mut look = |set: &[usize]| look(problem, rules, set, room);
         match look(&left) {
             Verdict::Possible(owners) => {
                 return Settled::Kept {
@@ -142,24 +135,15 @@ fn smallest(left: &[usize], look: &mut dyn FnMut(&[usize]) -> Verdict) -> (Vec<u
     (set, n <= 3)
 }
 
-fn look(
-    solved: &Instance,
-    unavailable: &CpuSet,
-    rules: &[Resolved],
-    set: &[usize],
-    room: &mut Room<'_>,
-) -> Verdict {
+fn look(problem: &Problem, rules: &[Resolved], set: &[usize], room: &mut Room<'_>) -> Verdict {
     let rules: Vec<Resolved> = set.iter().map(|&i| rules[i].clone()).collect();
     let work_left = room.work.map(|work| work.saturating_sub(room.spent));
     let time_left = (room.time_left)();
     if work_left == Some(0) || time_left.is_some_and(|left| left.is_zero()) {
         return Verdict::Unknown;
     }
-    let Ok(problem) = Problem::with_rules(solved, unavailable, &rules) else {
-        return Verdict::Unknown;
-    };
     let limit = work_left.map_or(LOOK, |left| (left - 1).min(LOOK));
-    let (verdict, work) = feasible(&problem, limit, time_left);
+    let (verdict, work) = feasible(&problem.under(&rules), limit, time_left);
     room.spent += work + 1;
     match verdict {
         Some(Some(owners)) => Verdict::Possible(owners),

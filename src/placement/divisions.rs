@@ -111,7 +111,7 @@ pub(super) fn grid(problem: &Problem) -> i64 {
         for rate in [weights.smt_busy, weights.smt_foreign, weights.away] {
             divisor = gcd(divisor, rate * container.rho);
         }
-        for thread in &problem.threads {
+        for thread in problem.threads.iter() {
             divisor = gcd(divisor, thread.slow * container.rho);
         }
     }

@@ -16,6 +16,7 @@ use branchcut::{Column, Model, ModelError};
 use super::aggregated::Aggregated;
 use super::cost::cost;
 use super::counts::CellCounts;
+use super::host_model::HostModels;
 use super::naive::Naive;
 use super::place::{PlacementError, pose};
 use super::problem::{LEVEL_NAMES, Problem};
@@ -148,7 +149,7 @@ impl Exchange {
         unavailable: &CpuSet,
         kind: ModelKind,
     ) -> Result<Self, ExchangeError> {
-        let problem = pose(instance, unavailable)?.problem;
+        let problem = pose(instance, unavailable, &mut HostModels::default())?.problem;
         let (form, model) = match kind {
             ModelKind::Aggregated => {
                 let form = Aggregated::build(&problem, &[]).ok_or(ExchangeError::NoCells)?;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cost::cost;
-use super::greedy::{Fitter, Regions, Style};
+use super::greedy::{Fitter, Style};
 use super::lend::{lent_words, risk};
 use super::place::Placed;
 use super::pool::POOL;
@@ -77,11 +77,7 @@ pub fn explain(
     placed: &Placed,
     annotations: &BTreeMap<String, Annotation>,
 ) -> Vec<Explained> {
-    // It was solved, so it is a problem.
-    let Ok(problem) = Problem::with_rules(&placed.solved, unavailable, &placed.rules) else {
-        return Vec::new();
-    };
-    let other = OtherChoices::new(&problem, placed);
+    let other = OtherChoices::new(placed);
     let offered = instance.topology.online().difference(unavailable);
     placed
         .normal
@@ -160,11 +156,11 @@ fn what(explained: &Explained) -> String {
 struct OtherChoices<'a> {
     state: State<'a>,
     parts: CostParts,
-    regions: Regions,
 }
 
 impl<'a> OtherChoices<'a> {
-    fn new(problem: &'a Problem, placed: &Placed) -> Self {
+    fn new(placed: &'a Placed) -> Self {
+        let problem = &placed.problem;
         let mut owners = vec![None; problem.threads.len()];
         for (k, container) in (0u32..).zip(&problem.containers) {
             let base = placed.base.get(&container.id);
@@ -177,7 +173,6 @@ impl<'a> OtherChoices<'a> {
         Self {
             parts: cost(problem, &owners),
             state: State::new(problem, &owners),
-            regions: Regions::new(problem),
         }
     }
 
@@ -249,7 +244,7 @@ impl<'a> OtherChoices<'a> {
         let own: Vec<usize> = (0..state.owners().len())
             .filter(|&t| state.owner(t) == Some(k))
             .collect();
-        let mut fitter = Fitter::new(&self.regions, &state);
+        let mut fitter = Fitter::new(&state);
         let given = fitter.fit(&mut state, k, own.len(), Style::Spread);
         if given.len() < own.len() {
             return None;

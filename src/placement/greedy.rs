@@ -16,7 +16,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::problem::{L3, NUMA, Problem};
+use super::problem::{L3, Level, NUMA, Problem, Thread};
 use super::state::State;
 
 /// Which core of a cell takes the next threads.
@@ -28,8 +28,8 @@ pub(super) enum Style {
     Packed,
 }
 
-/// The cells of a problem, and the regions made of them.
-#[derive(Debug)]
+/// The cells of a host, and the regions made of them.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Regions {
     /// Threads of each cell by core, all ascending.
     cells: Vec<Vec<Vec<usize>>>,
@@ -42,14 +42,14 @@ pub(super) struct Regions {
 }
 
 impl Regions {
-    pub(super) fn new(problem: &Problem) -> Self {
-        let mut keys: Vec<[usize; 2]> = problem.threads.iter().map(|t| t.group).collect();
+    pub(super) fn new(threads: &[Thread], cores: &[Vec<usize>], levels: &[Level; 2]) -> Self {
+        let mut keys: Vec<[usize; 2]> = threads.iter().map(|t| t.group).collect();
         keys.sort_unstable();
         keys.dedup();
-        let cell = |t: usize| keys.binary_search(&problem.threads[t].group).unwrap_or(0);
-        let cell_of: Vec<usize> = (0..problem.threads.len()).map(cell).collect();
+        let cell = |t: usize| keys.binary_search(&threads[t].group).unwrap_or(0);
+        let cell_of: Vec<usize> = (0..threads.len()).map(cell).collect();
         let mut cells: Vec<Vec<Vec<usize>>> = vec![Vec::new(); keys.len()];
-        for core in &problem.cores {
+        for core in cores {
             // A core lies in one cell, except on hosts that claim otherwise.
             let mut own: Vec<usize> = core.iter().map(|&t| cell_of[t]).collect();
             own.sort_unstable();
@@ -62,7 +62,7 @@ impl Regions {
         let widest = |cell: &Vec<Vec<usize>>| cell.iter().map(Vec::len).max();
         let widths = cells.iter().map(|cell| widest(cell).unwrap_or(1));
         let by = |level: usize| -> Vec<Vec<usize>> {
-            let mut regions = vec![Vec::new(); problem.levels[level].groups.len()];
+            let mut regions = vec![Vec::new(); levels[level].groups.len()];
             for (cell, key) in keys.iter().enumerate() {
                 regions[key[level]].push(cell);
             }
@@ -81,21 +81,21 @@ impl Regions {
 }
 
 /// Best fit from scratch, in the best of its ways.
-pub(super) fn greedy<'a>(problem: &'a Problem, regions: &Regions) -> State<'a> {
-    best_way(&State::empty(problem), regions)
+pub(super) fn greedy(problem: &Problem) -> State<'_> {
+    best_way(&State::empty(problem))
 }
 
 /// Best fit for what every container lacks in `start`: all containers
 /// [`Style::Spread`], all [`Style::Packed`], or [`divided`] between the two;
 /// the cheapest of the three.
-pub(super) fn best_way<'a>(start: &State<'a>, regions: &Regions) -> State<'a> {
+pub(super) fn best_way<'a>(start: &State<'a>) -> State<'a> {
     let problem = start.problem;
     let all = |style| vec![style; problem.containers.len()];
     let ways = [all(Style::Spread), all(Style::Packed), divided(problem)];
     let mut best: Option<State<'a>> = None;
     for styles in &ways {
         let mut state = start.clone();
-        fit_all(&mut state, regions, styles);
+        fit_all(&mut state, styles);
         if best.as_ref().is_none_or(|b| state.cost() < b.cost()) {
             best = Some(state);
         }
@@ -121,7 +121,7 @@ fn divided(problem: &Problem) -> Vec<Style> {
     styles
 }
 
-fn fit_all(state: &mut State<'_>, regions: &Regions, styles: &[Style]) {
+fn fit_all(state: &mut State<'_>, styles: &[Style]) {
     let problem = state.problem;
     let mut lacking: Vec<usize> = problem.containers.iter().map(|k| k.request).collect();
     for owner in state.owners().iter().flatten() {
@@ -132,7 +132,7 @@ fn fit_all(state: &mut State<'_>, regions: &Regions, styles: &[Style]) {
         let load = problem.containers[k as usize].load;
         (Reverse((lacking, load)), k)
     });
-    let mut fitter = Fitter::new(regions, state);
+    let mut fitter = Fitter::new(state);
     for (k, lacking) in order {
         fitter.fit(state, k, lacking, styles[k as usize]);
     }
@@ -164,7 +164,8 @@ struct Given {
 }
 
 impl<'r> Fitter<'r> {
-    pub(super) fn new(regions: &'r Regions, state: &State<'_>) -> Self {
+    pub(super) fn new(state: &State<'r>) -> Self {
+        let regions: &Regions = &state.problem.regions;
         let is_free = |&&t: &&usize| state.owner(t).is_none();
         let count = |core: &Vec<usize>| core.iter().filter(is_free).count();
         let free = |cell: &Vec<Vec<usize>>| cell.iter().map(count).sum();

@@ -6,12 +6,12 @@
 //! loss is cheapest, one after the other (ties: largest CPU number); one that
 //! requests more gets the rest by best fit, on its own cells first.
 
-use super::greedy::{Regions, best_way};
+use super::greedy::best_way;
 use super::problem::Problem;
 use super::state::State;
 
 /// The placement described above.
-pub(super) fn keep_and_fit<'a>(problem: &'a Problem, regions: &Regions) -> State<'a> {
+pub(super) fn keep_and_fit(problem: &Problem) -> State<'_> {
     let mut state = State::empty(problem);
     for (k, container) in (0u32..).zip(&problem.containers) {
         for &thread in container.previous() {
@@ -32,5 +32,5 @@ pub(super) fn keep_and_fit<'a>(problem: &'a Problem, regions: &Regions) -> State
             own.retain(|&t| t != thread);
         }
     }
-    best_way(&state, regions)
+    best_way(&state)
 }

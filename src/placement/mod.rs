@@ -22,6 +22,7 @@ mod exchange;
 mod explain;
 mod greedy;
 mod guard;
+mod host_model;
 mod keep;
 mod lagrange;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub use configuration::Prices;
 pub use cost::placement_cost;
 pub use exchange::{Exchange, ExchangeError, Imported, ModelKind};
 pub use explain::{Annotation, Change, Explained, explain};
+pub use host_model::HostModels;
 pub use lend::{DEFAULT_BAND_MCPU, Lending, LendingPolicy, Overrun};
 pub use place::{Placed, PlacementError, place, place_from};
 pub use pool::{POOL, cpusets};

@@ -143,7 +143,7 @@ impl Naive {
                 let column = draft.column('E', data.balance, 0, total);
                 self.excess.push((column, level, g));
                 let mut terms = vec![(column, -1)];
-                for &thread in &group.threads {
+                for &thread in group.threads.iter() {
                     let row = self.assigned[thread].iter().zip(&problem.containers);
                     terms.extend(row.map(|(&x, container)| (x, container.rho)));
                 }

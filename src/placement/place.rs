@@ -31,8 +31,9 @@ use super::configuration::{self, Prices, Range, Rises, Task};
 use super::conflict::{Room, Settled, settle};
 use super::cost::{cost, priced};
 use super::division::divide;
-use super::greedy::{Regions, greedy};
+use super::greedy::greedy;
 use super::guard::{Found, guard};
+use super::host_model::HostModels;
 use super::keep::keep_and_fit;
 use super::lagrange::Relaxation;
 use super::lend::lend;
@@ -92,12 +93,14 @@ pub struct Placed {
     pub answer: Answer,
     /// The instance with containers ascending by id, the pooled ones as `@pool`.
     pub normal: Instance,
-    /// What was solved: the same, on an over-full host with `@shared`. The
+    /// On an over-full host what was solved instead, with `@shared`.
+    pub relaxed: Option<Instance>,
+    /// The dense form of what was solved, under the rules that were kept. The
     /// costs are its.
-    pub solved: Instance,
+    pub problem: Problem,
     /// The rules that were kept.
     pub rules: Vec<Resolved>,
-    /// Base threads in `solved`; differs from the answer's on an over-full host.
+    /// Base threads in `problem`; differs from the answer's on an over-full host.
     pub base: Placement,
     /// Cost of greedy best fit, micro-CPU.
     pub greedy_cost: i64,
@@ -160,7 +163,11 @@ pub(super) struct Posed {
 }
 
 /// Step 1 of the module's text.
-pub(super) fn pose(instance: &Instance, unavailable: &CpuSet) -> Result<Posed, PlacementError> {
+pub(super) fn pose(
+    instance: &Instance,
+    unavailable: &CpuSet,
+    hosts: &mut HostModels,
+) -> Result<Posed, PlacementError> {
     let normal = normalise(instance);
     let online = instance.topology.online();
     let offered = online.difference(unavailable);
@@ -178,7 +185,7 @@ pub(super) fn pose(instance: &Instance, unavailable: &CpuSet) -> Result<Posed, P
     };
     let solved = relaxed.as_ref().map_or(&normal, |r| &r.instance);
     let rules = resolve(instance);
-    let problem = Problem::with_rules(solved, unavailable, &rules)?;
+    let problem = Problem::on(hosts.of(instance, unavailable)?, solved, &rules)?;
     Ok(Posed {
         normal,
         relaxed,
@@ -201,12 +208,14 @@ pub fn place(
     settings: &SolveSettings,
     clock: &dyn Fn() -> Duration,
 ) -> Result<Placed, PlacementError> {
-    place_from(instance, unavailable, settings, None, clock)
+    let mut hosts = HostModels::default();
+    place_from(instance, unavailable, settings, None, &mut hosts, clock)
 }
 
 /// The same as one of many rounds: from the `prices` that the round before left, of whatever
 /// host. On hosts of many L3 domains a bound is known sooner then, and rounds too short for
-/// one get there together. Prices may lead to another answer, never to a wrong one.
+/// one get there together. Prices may lead to another answer, never to a wrong one. `hosts`
+/// are the models of earlier rounds' hosts: with them a round is sooner done, with the same answer.
 ///
 /// # Errors
 /// As [`place`].
@@ -215,6 +224,7 @@ pub fn place_from(
     unavailable: &CpuSet,
     settings: &SolveSettings,
     prices: Option<&Prices>,
+    hosts: &mut HostModels,
     clock: &dyn Fn() -> Duration,
 ) -> Result<Placed, PlacementError> {
     let limits = Limits::new(settings, clock);
@@ -224,23 +234,14 @@ pub fn place_from(
         problem,
         offered,
         rules,
-    } = pose(instance, unavailable)?;
-    let solved = relaxed.as_ref().map_or(&normal, |r| &r.instance);
+    } = pose(instance, unavailable, hosts)?;
     let KeptRules {
         rules,
         problem,
         search,
         given_up,
         is_known,
-    } = keep_rules(
-        solved,
-        unavailable,
-        problem,
-        rules,
-        settings,
-        prices,
-        &limits,
-    );
+    } = keep_rules(problem, rules, settings, prices, &limits);
     let mut found = match &relaxed {
         Some(relaxed) => Found {
             status: Status::Fallback,
@@ -289,7 +290,8 @@ pub fn place_from(
     };
     Ok(Placed {
         answer,
-        solved: solved.clone(),
+        problem,
+        relaxed: relaxed.map(|relaxed| relaxed.instance),
         is_shared,
         normal,
         rules,
@@ -357,8 +359,6 @@ struct KeptRules {
 /// Searches; where local search breaks a rule, the MIP says whether the rules
 /// can be kept at all, and the search goes on with those that can.
 fn keep_rules(
-    solved: &Instance,
-    unavailable: &CpuSet,
     problem: Problem,
     rules: Vec<Resolved>,
     settings: &SolveSettings,
@@ -390,7 +390,7 @@ fn keep_rules(
         time_left: &|| limits.time_left(),
         spent: kept.search.work,
     };
-    let settled = settle(solved, unavailable, &kept.rules, &mut room);
+    let settled = settle(&kept.problem, &kept.rules, &mut room);
     kept.search.work = room.spent;
     let Settled::Kept {
         rules,
@@ -400,9 +400,7 @@ fn keep_rules(
     else {
         return kept;
     };
-    let Ok(problem) = Problem::with_rules(solved, unavailable, &rules) else {
-        return kept;
-    };
+    let problem = kept.problem.under(&rules);
     let build = kept.search.build;
     let prices = kept.search.prices;
     let known = Some(&owners[..]);
@@ -433,12 +431,11 @@ fn search(
     spent: u64,
     known: Option<&Owners>,
 ) -> Search {
-    let regions = Regions::new(problem);
-    let greedy = greedy(problem, &regions);
+    let greedy = greedy(problem);
     // Where nobody was anywhere, best fit is what keeping comes to.
     let keep = match problem.containers.iter().all(|k| k.previous().is_empty()) {
         true => greedy.clone(),
-        false => keep_and_fit(problem, &regions),
+        false => keep_and_fit(problem),
     };
     let (greedy_cost, keep_cost) = (greedy.cost(), keep.cost());
     let keep_owners = keep.owners().to_vec();

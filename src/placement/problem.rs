@@ -16,12 +16,14 @@
 //!   threads alike, spread and movement are charged at NUMA only and balance
 //!   at L3 only.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::greedy::Regions;
+use super::host_model::HostModel;
+pub use super::host_model::{Group, L3, Level, NUMA, Thread};
 use super::rules::{Resolved, Rules, resolve};
-use super::types::{ContainerSpec, Instance, Placement, System, Weights};
+use super::types::{ContainerSpec, Instance, Placement, Weights};
 use crate::cpuset::{CpuId, CpuSet};
-use crate::topology::Cpu;
 
 /// Costs stay below this, so that sums are exact in `f64` too (2^53 / 2).
 const LARGEST_COST: i128 = 1 << 52;
@@ -29,59 +31,8 @@ const LARGEST_COST: i128 = 1 << 52;
 /// Owner of each thread, by dense index: the container's index, or nobody.
 pub type Owners = [Option<u32>];
 
-/// Index of the L3 level in [`Problem::levels`] and [`Thread::group`].
-pub const L3: usize = 0;
-/// Index of the NUMA level in [`Problem::levels`] and [`Thread::group`].
-pub const NUMA: usize = 1;
 /// How names of a level's groups begin, `[L3, NUMA]`.
 pub(super) const LEVEL_NAMES: [&str; 2] = ["l3_", "numa_"];
-
-/// An offered thread.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thread {
-    /// The kernel's number.
-    pub cpu: CpuId,
-    /// Index into [`Problem::cores`].
-    pub core: usize,
-    /// Index into the groups of each level, `[L3, NUMA]`.
-    pub group: [usize; 2],
-    /// Charge of this thread, per mille of a busy CPU:
-    /// floor(slow_core (1000 - perf) / 1000) + system.
-    pub slow: i64,
-    /// Of that, what the host's own work takes: u_t + floor((smt_busy +
-    /// smt_foreign) u_s / 1000), u_t its use of the thread, u_s the largest of
-    /// a sibling, milli-CPU.
-    pub system: i64,
-    /// Speed, per mille of the fastest kind.
-    pub perf: u32,
-    /// Socket, from 0.
-    pub socket: usize,
-}
-
-/// An L3 domain or a NUMA node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Its label in the topology; none for the CPUs without one.
-    pub label: Option<u32>,
-    /// Its threads, ascending.
-    pub threads: Vec<usize>,
-    /// tau_g: its even share of the load, milli-CPU, rounded up.
-    pub share: i64,
-}
-
-/// One way to part the threads, with the weights charged on it: 0 where the
-/// level is not charged (see the module's text).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Level {
-    /// The groups; each thread is in one.
-    pub groups: Vec<Group>,
-    /// Charge for each further group of a container, per mille.
-    pub spread: i64,
-    /// Charge for load above the even share, per mille.
-    pub balance: i64,
-    /// Charge for a thread that left the group, micro-CPU.
-    pub movement: i64,
-}
 
 /// A container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,9 +66,9 @@ pub struct Problem {
     /// Weights as given; the levels' own are in [`Problem::levels`].
     pub weights: Weights,
     /// Offered threads, ascending by CPU number.
-    pub threads: Vec<Thread>,
+    pub threads: Arc<[Thread]>,
     /// Threads of each core, ascending.
-    pub cores: Vec<Vec<usize>>,
+    pub cores: Arc<[Vec<usize>]>,
     /// `[L3, NUMA]`.
     pub levels: [Level; 2],
     /// Containers, in the instance's order.
@@ -126,6 +77,8 @@ pub struct Problem {
     pub rules: Rules,
     /// How many sockets there are; CPUs without a label are on one.
     pub sockets: usize,
+    /// Where best fit looks.
+    pub(super) regions: Arc<Regions>,
 }
 
 /// Why an instance is no problem that can be solved.
@@ -201,72 +154,35 @@ impl Problem {
         unavailable: &CpuSet,
         rules: &[Resolved],
     ) -> Result<Self, ProblemError> {
-        check_weights(&instance.weights)?;
-        let mut cpus: Vec<_> = instance.topology.cpus.iter().collect();
-        cpus.sort_by_key(|c| c.id);
-        if let Some(pair) = cpus.windows(2).find(|pair| pair[0].id == pair[1].id) {
-            return Err(ProblemError::DuplicateCpu(pair[0].id));
-        }
-        cpus.retain(|c| c.online && !unavailable.contains(c.id));
+        Self::on(&HostModel::new(instance, unavailable)?, instance, rules)
+    }
 
+    /// The problem of the instance's containers and these rules on `host`,
+    /// the model of its host.
+    ///
+    /// # Errors
+    /// On a container whose numbers make no sense, and where the requests do
+    /// not fit the offered threads.
+    pub(super) fn on(
+        host: &HostModel,
+        instance: &Instance,
+        rules: &[Resolved],
+    ) -> Result<Self, ProblemError> {
+        let HostModel {
+            threads,
+            cores,
+            mut levels,
+            sockets,
+            regions,
+        } = host.clone();
         let weights = instance.weights;
-        let system = |cpu: &Cpu| system_charge(instance, cpu);
-        let mut threads = Vec::with_capacity(cpus.len());
-        let mut cores: Vec<Vec<usize>> = Vec::new();
-        let mut groups: [Vec<Group>; 2] = [Vec::new(), Vec::new()];
-        let mut core_of = BTreeMap::new();
-        let mut group_of = [BTreeMap::new(), BTreeMap::new()];
-        let mut socket_of = BTreeMap::new();
-        for (index, cpu) in cpus.iter().enumerate() {
-            if cpu.perf > 1000 {
-                return Err(ProblemError::Perf {
-                    cpu: cpu.id,
-                    perf: cpu.perf,
-                });
-            }
-            let core = match cpu.core {
-                Some(label) => *core_of.entry(label).or_insert(cores.len()),
-                None => cores.len(),
-            };
-            if core == cores.len() {
-                cores.push(Vec::new());
-            }
-            cores[core].push(index);
-            let mut group = [0; 2];
-            for (level, label) in [(L3, cpu.l3), (NUMA, cpu.numa)] {
-                let next = groups[level].len();
-                group[level] = *group_of[level].entry(label).or_insert(next);
-                if group[level] == next {
-                    groups[level].push(Group {
-                        label,
-                        threads: Vec::new(),
-                        share: 0,
-                    });
-                }
-                groups[level][group[level]].threads.push(index);
-            }
-            threads.push(Thread {
-                cpu: cpu.id,
-                core,
-                group,
-                slow: weights.slow_core * i64::from(1000 - cpu.perf) / 1000 + system(cpu),
-                system: system(cpu),
-                perf: cpu.perf,
-                socket: {
-                    let next = socket_of.len();
-                    *socket_of.entry(cpu.socket).or_insert(next)
-                },
-            });
-        }
-
-        let [l3, numa] = groups;
         let mut containers = Vec::with_capacity(instance.containers.len());
         let mut ids = std::collections::BTreeSet::new();
         for spec in &instance.containers {
             if !ids.insert(spec.id.as_str()) {
                 return Err(ProblemError::DuplicateContainer(spec.id.clone()));
             }
-            containers.push(container(spec, &threads, &numa)?);
+            containers.push(container(spec, &threads, &levels[NUMA].groups)?);
         }
         let requested = containers.iter().map(|k| k.request).sum();
         if requested > threads.len() {
@@ -275,46 +191,40 @@ impl Problem {
                 offered: threads.len(),
             });
         }
-
-        // Group numbers are given in the order of the threads, so two levels
-        // part the threads alike exactly when every thread has equal numbers.
-        let same = threads.iter().all(|t| t.group[L3] == t.group[NUMA]);
-        let many = [l3.len() > 1, numa.len() > 1];
-        let charged = |on: bool, weight: i64| if on { weight } else { 0 };
-        let (spread, balance, movement) = (weights.spread, weights.balance, weights.movement);
-        let mut levels = [
-            Level {
-                groups: l3,
-                spread: charged(many[L3] && !same, spread.l3),
-                balance: charged(many[L3], balance.l3),
-                movement: charged(many[L3] && !same, movement.l3),
-            },
-            Level {
-                groups: numa,
-                spread: charged(many[NUMA], spread.numa),
-                balance: charged(many[NUMA] && !same, balance.numa),
-                movement: charged(many[NUMA], movement.numa),
-            },
-        ];
         let load: i128 = containers.iter().map(|k| i128::from(k.load)).sum();
         let worst = check_size(load, &containers, &threads, &levels, &weights)?;
         let load: i64 = containers.iter().map(|k| k.load).sum();
         for group in levels.iter_mut().flat_map(|level| &mut level.groups) {
             group.share = even_share(load, group.threads.len(), threads.len());
         }
-        let ids: Vec<&str> = containers.iter().map(|k| k.id.as_str()).collect();
-        let nodes: Vec<Option<u32>> = levels[NUMA].groups.iter().map(|g| g.label).collect();
-        let mut rules = Rules::new(rules, &ids, &nodes);
-        rules.price = worst + 1;
-        Ok(Self {
+        let mut problem = Self {
             weights,
             threads,
             cores,
             levels,
             containers,
-            rules,
-            sockets: socket_of.len(),
-        })
+            rules: Rules::default(),
+            sockets,
+            regions,
+        };
+        problem.set_rules(rules, worst + 1);
+        Ok(problem)
+    }
+
+    /// The same problem under other rules.
+    #[must_use]
+    pub(super) fn under(&self, rules: &[Resolved]) -> Self {
+        let mut problem = self.clone();
+        problem.set_rules(rules, self.rules.price);
+        problem
+    }
+
+    fn set_rules(&mut self, rules: &[Resolved], price: i64) {
+        let ids: Vec<&str> = self.containers.iter().map(|k| k.id.as_str()).collect();
+        let groups = self.levels[NUMA].groups.iter();
+        let nodes: Vec<Option<u32>> = groups.map(|g| g.label).collect();
+        self.rules = Rules::new(rules, &ids, &nodes);
+        self.rules.price = price;
     }
 
     /// The assignment as CPU sets by container id.
@@ -415,41 +325,11 @@ pub fn rho(spec: &ContainerSpec) -> Result<i64, ProblemError> {
     Ok(each)
 }
 
-/// What the host's own work takes of a thread, see [`Thread::system`].
-fn system_charge(instance: &Instance, cpu: &Cpu) -> i64 {
-    let System { cpus, usage_mcpu } = &instance.system;
-    let Some(usage) = usage_mcpu.map(i64::from).filter(|_| !cpus.is_empty()) else {
-        return 0;
-    };
-    let used = |other: &Cpu| other.online && cpus.contains(other.id);
-    let is_sibling = |other: &&Cpu| {
-        other.id != cpu.id && other.core.is_some() && other.core == cpu.core && used(other)
-    };
-    let mut charge = if used(cpu) { usage } else { 0 };
-    if instance
-        .topology
-        .cpus
-        .iter()
-        .any(|other| is_sibling(&other))
-    {
-        let weights = &instance.weights;
-        charge += (weights.smt_busy + weights.smt_foreign) * usage / 1000;
-    }
-    charge
-}
-
 /// ceil(load part / all); 0 where there is no thread.
 fn even_share(load: i64, part: usize, all: usize) -> i64 {
     let (part, all) = (part as i128, (all as i128).max(1));
     let share = (i128::from(load) * part + all - 1) / all;
     i64::try_from(share).unwrap_or(i64::MAX)
-}
-
-fn check_weights(weights: &Weights) -> Result<(), ProblemError> {
-    match weights.first_wrong() {
-        Some((name, value)) => Err(ProblemError::Weight { name, value }),
-        None => Ok(()),
-    }
 }
 
 /// Above any placement's cost. Refuses weights under which that, or a term of

@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::check::{HostFileError, parse_host};
 use super::explain::{Annotation, Explained, explain};
-use super::place::{Placed, PlacementError, place};
+use super::host_model::HostModels;
+use super::place::{Placed, PlacementError, place_from};
 use super::pool::cpusets;
 use super::types::{Answer, CostParts, Instance, Placement, SolveSettings, Status};
 use crate::cpuset::CpuSet;
@@ -159,7 +160,7 @@ pub enum HostPlanError {
 }
 
 /// The whole of `plan --host`: reads the bytes of `file`, places, explains.
-/// `clock` tells the time since the command began.
+/// `hosts` are the models of hosts before it; `clock` tells the time since the command began.
 ///
 /// # Errors
 /// On a file that is refused.
@@ -168,11 +169,12 @@ pub fn plan_host(
     file: &str,
     unavailable: &CpuSet,
     settings: &SolveSettings,
+    hosts: &mut HostModels,
     clock: &dyn Fn() -> Duration,
 ) -> Result<(Instance, PlanReport), HostPlanError> {
     let instance = parse_host(bytes, file)?;
     let unavailable = unavailable.union(&instance.withheld());
-    let planned = plan_instance(&instance, &unavailable, settings, clock);
+    let planned = plan_instance(&instance, &unavailable, settings, hosts, clock);
     let (_, report) = planned.map_err(|source| HostPlanError::Placement {
         file: file.escape_debug().to_string(),
         source,
@@ -180,17 +182,18 @@ pub fn plan_host(
     Ok((instance, report))
 }
 
-/// Places and explains a checked instance.
+/// Places and explains a checked instance, see [`place_from`].
 ///
 /// # Errors
-/// As [`place()`].
+/// As [`super::place()`].
 pub fn plan_instance(
     instance: &Instance,
     unavailable: &CpuSet,
     settings: &SolveSettings,
+    hosts: &mut HostModels,
     clock: &dyn Fn() -> Duration,
 ) -> Result<(Placed, PlanReport), PlacementError> {
-    let placed = place(instance, unavailable, settings, clock)?;
+    let placed = place_from(instance, unavailable, settings, None, hosts, clock)?;
     let timing = Timing::new(settings.budget, placed.build, clock(), placed.answer.work);
     let annotations: BTreeMap<String, Annotation> = BTreeMap::new();
     let explained = explain(instance, unavailable, &placed, &annotations);

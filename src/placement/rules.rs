@@ -570,7 +570,7 @@ impl Rules {
         }
         let mut cores = vec![0usize; problem.sockets];
         let mut partly = 0;
-        for core in &problem.cores {
+        for core in problem.cores.iter() {
             let own = core
                 .iter()
                 .filter(|&&t| owners[t].is_some_and(|o| o as usize == k));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::cost::cost;
-use super::greedy::{Regions, greedy};
+use super::greedy::greedy;
 use super::keep::keep_and_fit;
 use super::overfull::giving_up_order;
 use super::state::{Changes, State};
@@ -59,7 +59,7 @@ fn greedy_fills_one_node_with_whole_cores_where_the_host_is_full() {
     ];
     let instance = host(small(), containers);
     let problem = Problem::new(&instance, &CpuSet::new()).unwrap();
-    let state = greedy(&problem, &Regions::new(&problem));
+    let state = greedy(&problem);
     assert_eq!(state.cost(), 1_600_000);
     let placement = problem.placement(state.owners());
     assert_eq!(placement["a"], list("0-1,4-5"));
@@ -75,7 +75,7 @@ fn greedy_leaves_siblings_idle_where_there_is_room() {
     // both nodes would cost 600 x 2000 instead.
     let instance = host(small(), vec![container("a", 2, 2.0)]);
     let problem = Problem::new(&instance, &CpuSet::new()).unwrap();
-    let state = greedy(&problem, &Regions::new(&problem));
+    let state = greedy(&problem);
     assert_eq!(state.cost(), 100_000);
     assert_eq!(problem.placement(state.owners())["a"], list("0-1"));
 }
@@ -94,7 +94,7 @@ fn keep_and_fit_keeps_shrinks_and_grows() {
         ],
     );
     let problem = Problem::new(&instance, &CpuSet::new()).unwrap();
-    let state = keep_and_fit(&problem, &Regions::new(&problem));
+    let state = keep_and_fit(&problem);
     let placement = problem.placement(state.owners());
     assert_eq!(placement["a"], list("0"));
     assert_eq!(placement["b"], list("2-3"));

@@ -326,7 +326,7 @@ pub fn reprice(
 ) -> Result<CostParts, ProblemError> {
     let instance = Instance {
         weights,
-        ..placed.solved.clone()
+        ..placed.relaxed.as_ref().unwrap_or(&placed.normal).clone()
     };
     let problem = Problem::with_rules(&instance, unavailable, &placed.rules)?;
     let owners: Vec<Option<u32>> = owners(&problem, &placed.base);

@@ -14,7 +14,7 @@ use crate::cgroup::{
 use crate::cpuset::CpuSet;
 use crate::engine::{Event, Managed, Settings, State, decide};
 use crate::history::trace::{Trace, TraceError, parse_traces};
-use crate::placement::{Kind, Lending, Overrun, POOL, Prices, SolveSettings};
+use crate::placement::{HostModels, Kind, Lending, Overrun, POOL, Prices, SolveSettings};
 use crate::predict::{Fallback, Predictor};
 use crate::topology::Topology;
 
@@ -188,6 +188,7 @@ struct World<'a> {
     pool: Option<CpuSet>,
     lent: CpuSet,
     prices: Option<Prices>,
+    hosts: HostModels,
     inodes: u64,
     latencies: Vec<Duration>,
 }
@@ -215,6 +216,7 @@ impl<'a> World<'a> {
             pool: None,
             lent: CpuSet::new(),
             prices: None,
+            hosts: HostModels::default(),
             inodes: 0,
             latencies: Vec::new(),
             scenario,
@@ -296,7 +298,7 @@ impl<'a> World<'a> {
             }
         }
         let start = (self.clock)();
-        let decision = decide(&state, &event, &|| Duration::ZERO);
+        let decision = decide(&state, &event, &mut self.hosts, &|| Duration::ZERO);
         self.latencies.push((self.clock)().saturating_sub(start));
         self.prices = decision.prices;
         let plan = decision.plan;

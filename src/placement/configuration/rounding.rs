@@ -4,7 +4,7 @@
 //! as what containers still lack allows; what a pattern gives beyond that is left out. What is
 //! lacking in the end is placed by best fit.
 
-use super::super::greedy::{Fitter, Regions, Style};
+use super::super::greedy::{Fitter, Style};
 use super::super::problem::{L3, Problem};
 use super::super::state::State;
 use super::bundle::Column;
@@ -63,8 +63,7 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
         let unit = (group, units.classes[class].width);
         fill(&mut state, unit, &blocks[class][j].parts, &mut lacking);
     }
-    let regions = Regions::new(problem);
-    let mut fitter = Fitter::new(&regions, &state);
+    let mut fitter = Fitter::new(&state);
     for (k, need) in (0u32..).zip(lacking) {
         fitter.fit(&mut state, k, need, Style::Packed);
     }

@@ -25,7 +25,7 @@ impl Naive {
             let inside = problem.levels[level].groups[group].threads.iter();
             inside.map(|&t| (self.assigned[t][k], 1)).collect()
         });
-        for core in &problem.cores {
+        for core in problem.cores.iter() {
             for (a, row) in rules.core_apart.iter().enumerate() {
                 for (b, _) in row.iter().enumerate().filter(|(_, apart)| **apart) {
                     for &t in core {
@@ -40,7 +40,7 @@ impl Naive {
         for &(k, most) in &rules.socket_cores {
             let held = self.held(problem, k, draft);
             for socket in 0..problem.sockets {
-                let there = held.iter().zip(&problem.cores);
+                let there = held.iter().zip(problem.cores.iter());
                 let there = there.filter(|(_, core)| problem.threads[core[0]].socket == socket);
                 draft.at_most(there.map(|(&w, _)| (w, 1)).collect(), most as i64);
             }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::placement::types::Kind;
 use crate::placement::types::System;
@@ -54,9 +56,9 @@ fn instance() -> Instance {
 #[test]
 fn labels_become_indices_in_cpu_order() {
     let problem = Problem::new(&instance(), &CpuSet::new()).unwrap();
-    assert_eq!(problem.cores, [vec![0, 2], vec![1, 3]]);
+    assert_eq!(*problem.cores, [vec![0, 2], vec![1, 3]]);
     assert_eq!(problem.levels[L3].groups[1].label, Some(6));
-    assert_eq!(problem.levels[L3].groups[1].threads, [1, 3]);
+    assert_eq!(*problem.levels[L3].groups[1].threads, [1, 3]);
     // One node: nothing is charged there.
     assert_eq!(problem.levels[NUMA].spread, 0);
     assert_eq!(problem.levels[NUMA].balance, 0);

@@ -312,17 +312,17 @@ fn owners_of(placed: &Placed, problem: &Problem) -> Vec<Option<u32>> {
 fn check_plan(instance: &Instance, placed: &Placed, at: &str) -> i64 {
     let all = Problem::new(instance, &instance.withheld()).unwrap();
     let (least, _) = enumerate(&all, 1 << 20);
-    let problem = Problem::with_rules(&placed.solved, &instance.withheld(), &placed.rules).unwrap();
-    let owners = owners_of(placed, &problem);
-    assert_eq!(cost(&problem, &owners), placed.answer.cost_parts, "{at}");
-    assert_eq!(problem.rules.broken(&problem, &owners), 0, "{at}");
+    let problem = &placed.problem;
+    let owners = owners_of(placed, problem);
+    assert_eq!(cost(problem, &owners), placed.answer.cost_parts, "{at}");
+    assert_eq!(problem.rules.broken(problem, &owners), 0, "{at}");
     if placed.answer.status == Status::Relaxed {
         assert_eq!(least, i64::MAX, "{at}: rules given up that can be kept");
     } else {
         assert_ne!(least, i64::MAX, "{at}: {:?}", placed.answer.status);
     }
     let best = match placed.answer.status {
-        Status::Relaxed => enumerate(&problem, 1 << 20).0,
+        Status::Relaxed => enumerate(problem, 1 << 20).0,
         _ => least,
     };
     assert_eq!(placed.answer.cost(), best, "{at}");
@@ -469,6 +469,7 @@ fn the_smallest_contradiction_is_named() {
             let problem = Problem::with_rules(&instance, &CpuSet::new(), &some).unwrap();
             enumerate(&problem, 1 << 20).0 < i64::MAX
         };
+        let problem = Problem::new(&instance, &CpuSet::new()).unwrap();
         let mut room = Room {
             work: None,
             time_left: &|| None,
@@ -478,7 +479,7 @@ fn the_smallest_contradiction_is_named() {
             given_up,
             owners,
             rules: left,
-        } = settle(&instance, &CpuSet::new(), &rules, &mut room)
+        } = settle(&problem, &rules, &mut room)
         else {
             panic!("seed {seed}: nothing limits the search");
         };
