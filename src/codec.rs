@@ -6,6 +6,8 @@
 //! payload. All integers little-endian. A torn or corrupt frame ends the
 //! readable part; what follows it is reported, never guessed at.
 
+use std::io::Read;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -133,6 +135,13 @@ pub fn decode_frames<T: DeserializeOwned>(bytes: &[u8]) -> (Vec<T>, usize, Optio
 /// A value and the bytes it took, or what is wrong and whether the bytes merely
 /// end too early.
 fn decode_frame<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), (String, bool)> {
+    let payload = frame_payload(bytes)?;
+    let value = bincode::deserialize(payload).map_err(|e| (e.to_string(), false))?;
+    Ok((value, 8 + payload.len()))
+}
+
+/// The payload of the frame that `bytes` begin with, or what is wrong as [`decode_frame`] tells it.
+fn frame_payload(bytes: &[u8]) -> Result<&[u8], (String, bool)> {
     let word = |at: usize| -> Option<u32> {
         Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
     };
@@ -149,8 +158,75 @@ fn decode_frame<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), (String
     if crc32fast::hash(payload) != checksum {
         return Err(("the checksum does not match".into(), false));
     }
-    let value = bincode::deserialize(payload).map_err(|e| (e.to_string(), false))?;
-    Ok((value, end))
+    Ok(payload)
+}
+
+/// Frames of a file that is too long to be held, one at a time.
+#[derive(Debug)]
+pub struct FrameReader<R> {
+    reader: R,
+    offset: usize,
+    frame: Vec<u8>,
+}
+
+impl<R: Read> FrameReader<R> {
+    /// Reads on behind the header, which is checked.
+    ///
+    /// # Errors
+    /// As [`decode_header`], or if it cannot be read.
+    pub fn open(reader: R, magic: [u8; 8], schema: u32) -> Result<Self, CodecError> {
+        let mut frames = Self {
+            reader,
+            offset: 0,
+            frame: Vec::new(),
+        };
+        frames.fill(HEADER_LEN)?;
+        decode_header(&frames.frame, magic, schema)?;
+        Ok(frames)
+    }
+
+    /// The next frame's payload; none at the end.
+    ///
+    /// # Errors
+    /// If it is damaged, cut short or cannot be read.
+    pub fn next_payload(&mut self) -> Result<Option<&[u8]>, CodecError> {
+        self.frame.clear();
+        self.fill(8)?;
+        let Some(length) = self.frame.first_chunk() else {
+            return if self.frame.is_empty() {
+                Ok(None)
+            } else {
+                Err(self.damaged("a frame's head is cut short".into(), true))
+            };
+        };
+        let length = u32::from_le_bytes(*length) as usize;
+        self.fill(length.min(MAX_FRAME))?;
+        let begin = self.offset;
+        self.offset += self.frame.len();
+        frame_payload(&self.frame)
+            .map(Some)
+            .map_err(|(reason, cut_short)| CodecError::Damaged {
+                offset: begin,
+                reason,
+                cut_short,
+            })
+    }
+
+    /// Appends up to `length` bytes to the frame.
+    fn fill(&mut self, length: usize) -> Result<(), CodecError> {
+        let part = self.reader.by_ref().take(length as u64);
+        let read = { part }.read_to_end(&mut self.frame);
+        read.map(|_| ())
+            .map_err(|e| self.damaged(e.to_string(), false))
+    }
+
+    fn damaged(&self, reason: String, cut_short: bool) -> CodecError {
+        CodecError::Damaged {
+            offset: self.offset,
+            reason,
+            cut_short,
+        }
+    }
 }
 
 /// A value on its own, without frame; for payloads inside a frame.
@@ -258,6 +334,32 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn frames_one_at_a_time_are_those_at_once() {
+        let (values, bytes) = file();
+        for cut in 0..=bytes.len() {
+            let bytes = &bytes[..cut];
+            let Ok(mut frames) = FrameReader::open(bytes, MAGIC, 7) else {
+                assert!(cut < HEADER_LEN);
+                continue;
+            };
+            let (at_once, _, damage) = decode_frames::<String>(&bytes[HEADER_LEN..]);
+            let mut one_by_one = Vec::new();
+            let end = loop {
+                match frames.next_payload() {
+                    Ok(Some(payload)) => one_by_one.push(decode_value::<String>(payload).unwrap()),
+                    Ok(None) => break None,
+                    Err(error) => break Some(error.to_string()),
+                }
+            };
+            assert_eq!(one_by_one, at_once, "cut at {cut}");
+            assert_eq!(end, damage.map(|d| d.to_string()), "cut at {cut}");
+            if cut == file().1.len() {
+                assert_eq!(one_by_one, values);
+            }
+        }
     }
 
     #[test]

@@ -258,6 +258,10 @@ pub(crate) struct TrainArgs {
     /// Memory for the rows, MiB: fewer rows are taken, evenly
     #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "history")]
     pub(crate) memory: u64,
+    /// Keep the rows of days gone by in this directory, one file a host, so that the next
+    /// training need not make them again
+    #[arg(long, value_name = "DIR", requires = "history")]
+    pub(crate) row_cache: Option<PathBuf>,
     /// The model file; replaced only by a whole new one [default with --history: the host's model]
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! `train --history`: a new model from the archive, in place of the old one if it is no worse.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -13,9 +13,8 @@ use super::progress::Progress;
 use super::settings::Session;
 use super::train::{growth, settings, within};
 use crate::error::chain;
-use crate::history::ArchiveReader;
-use crate::predict::archive_rows::{ArchiveRows, Parts};
-use crate::predict::dataset::{Dataset, Levels, Rows};
+use crate::predict::archive_rows::{self, Cuts, Parts};
+use crate::predict::dataset::{Dataset, Levels, Rows, TraceInfo};
 use crate::predict::features::{CATEGORIES, COUNT, HOUR_MAX};
 use crate::predict::follow::Asked;
 use crate::predict::grow::pinball;
@@ -40,7 +39,9 @@ struct Report {
     schema: &'static str,
     file: String,
     hosts: usize,
-    samples: usize,
+    samples: u64,
+    /// Samples whose rows were kept (`--row-cache`).
+    reused: u64,
     /// Five minutes left out: not whole, or without a request.
     left_out: u64,
     /// Rows grown on, calibrated by, tested on.
@@ -64,24 +65,27 @@ pub(super) fn run(
 ) -> Result<u8, Failure> {
     store::be_nice();
     let mut notes = Vec::new();
-    let archive = read(history, &mut notes)?;
-    let parts = bounded(&archive, arguments);
     let Parts {
         rows: [grow, calibrate, test],
         levels,
         groups,
-    } = parts;
+        followed,
+        cuts,
+        samples,
+        reused,
+        left_out,
+    } = read(history, arguments, &mut notes)?;
     let rows = [grow.len(), calibrate.len(), test.len()];
     if rows.contains(&0) {
         return Err(Failure::bad_input(format_args!(
             "{}: {} samples of five minutes give {} rows to grow on, {} to calibrate by and {} to test on; \
              a day or more of history with requests is needed ({} five minutes were left out)",
             escape_name(history.as_os_str().as_encoded_bytes()),
-            archive.samples(),
+            samples,
             rows[0],
             rows[1],
             rows[2],
-            archive.left_out
+            left_out
         )));
     }
     let hosts = groups.len();
@@ -101,7 +105,7 @@ pub(super) fn run(
     });
     progress.end();
     let model = trained.map_err(|e| Failure::bad_input(chain(&e)))?.model;
-    let model = paced(model, &archive, arguments.quantile)?;
+    let model = paced(model, &followed, cuts, arguments.quantile)?;
     let current = store::current_model(&session.state);
     let path = arguments.out.as_ref().unwrap_or(&current);
     let old = store::read_model(path).ok().map(|(old, _)| old);
@@ -120,8 +124,9 @@ pub(super) fn run(
         schema: "retrain/1",
         file: escape_name(path.as_os_str().as_encoded_bytes()),
         hosts,
-        samples: archive.samples(),
-        left_out: archive.left_out,
+        samples,
+        reused,
+        left_out,
         rows,
         trees: model.forests().iter().map(|f| f.trees().len()).sum(),
         new_loss,
@@ -155,14 +160,19 @@ pub(super) fn run(
     Ok(code)
 }
 
-/// The model with the pace of the online offsets fitted on the calibration part.
-fn paced(model: Model, archive: &ArchiveRows, quantile: f64) -> Result<Model, Failure> {
+/// The model with the pace of the online offsets fitted on the calibration part of containers.
+fn paced(
+    model: Model,
+    containers: &[(TraceInfo, Vec<(f64, f64)>)],
+    cuts: Cuts,
+    quantile: f64,
+) -> Result<Model, Failure> {
     let scorer = Scorer::new(model.clone()).map_err(|e| Failure::bad_input(chain(&e)))?;
     let asked = Asked::new(&scorer, quantile);
     let mut paths = Paths::default();
-    archive.visit(|info, samples, part_of| {
-        paths.add(asked, info, samples, |now_s| part_of(now_s) == Some(1));
-    });
+    for (info, samples) in containers {
+        paths.add(asked, info, samples, |now_s| cuts.part(now_s) == Some(1));
+    }
     Ok(model.with_pace(paths.fit(asked.quantile())))
 }
 
@@ -178,25 +188,13 @@ fn refusal(new: f64, old: Option<f64>, hour_max: f64) -> Option<String> {
     })
 }
 
-/// The archives below `directory`: its own, or one a subdirectory (with or without
-/// `history` in between).
-fn read(directory: &Path, notes: &mut Vec<String>) -> Result<ArchiveRows, Failure> {
-    let name = |path: &Path| escape_name(path.as_os_str().as_encoded_bytes());
-    let failed = |path: &Path, e: std::io::Error| {
-        Failure::bad_input(format_args!("cannot read {}: {e}", name(path)))
-    };
-    let mut rows = ArchiveRows::default();
-    for (host, path) in hosts(directory)? {
-        let mut reader = ArchiveReader::open(&path).map_err(|e| failed(&path, e))?;
-        for row in reader.by_ref() {
-            rows.add(&host, &row);
-        }
-        notes.extend(reader.notes().iter().map(|note| format!("{host}: {note}")));
-    }
-    Ok(rows)
-}
-
-fn hosts(directory: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+/// As many rows as memory and `--max-rows` allow, evenly taken, of the archives below
+/// `directory`: its own, or one a subdirectory (with or without `history` in between).
+fn read(
+    directory: &Path,
+    arguments: &TrainArgs,
+    notes: &mut Vec<String>,
+) -> Result<Parts, Failure> {
     let found = store::archives(directory).map_err(Failure::bad_input)?;
     if found.is_empty() {
         return Err(Failure::bad_input(format_args!(
@@ -205,16 +203,10 @@ fn hosts(directory: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
             escape_name(directory.as_os_str().as_encoded_bytes())
         )));
     }
-    Ok(found)
-}
-
-/// As many rows as memory and `--max-rows` allow, evenly taken.
-fn bounded(archive: &ArchiveRows, arguments: &TrainArgs) -> Parts {
     let most = (arguments.memory << 20) / ROW_BYTES;
     let most = most.min(arguments.max_rows.saturating_mul(4) / 3).max(1);
-    let samples = u64::try_from(archive.samples()).unwrap_or(u64::MAX);
-    let stride = usize::try_from(samples.div_ceil(most)).unwrap_or(usize::MAX);
-    archive.rows(stride)
+    let parts = archive_rows::read(&found, most, arguments.row_cache.as_deref(), notes);
+    parts.map_err(|e| Failure::bad_input(chain(&e)))
 }
 
 /// Mean pinball loss of a model's quantile nearest to 0.95; none if it cannot be used.

@@ -43,7 +43,7 @@ mod track;
 pub use archive::{ArchiveRow, Info};
 pub use histogram::{HALF_LIFE_S, Histogram};
 pub use record::{History, Note, Observation, Round};
-pub use store::{ArchiveReader, Limits};
+pub use store::{ArchiveReader, Limits, Segment};
 
 /// The window kept at sample resolution, milliseconds of uptime.
 const HOUR_MS: u64 = 3_600_000;

@@ -31,6 +31,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::cgroup::ContainerKey;
 use crate::codec::{HEADER_LEN, decode_header, encode_header};
 
@@ -192,6 +194,25 @@ impl History {
     }
 }
 
+/// A day's segment as it lies in the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Days since the epoch, UTC.
+    pub day: u32,
+    /// Bytes.
+    pub length: u64,
+    /// CRC-32 (IEEE) of the bytes.
+    pub checksum: u32,
+}
+
+impl Segment {
+    /// The file's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        day_name(self.day)
+    }
+}
+
 /// All rows of an archive, oldest day first, each day in the order in which
 /// it was written. A day is read when its first row is asked for. Writes
 /// nothing; what cannot be read is left out and told by [`Self::notes`].
@@ -221,10 +242,45 @@ impl ArchiveReader {
         })
     }
 
+    /// Without the days up to `day`, days since the epoch.
+    #[must_use]
+    pub fn after(mut self, day: u32) -> Self {
+        let later: Vec<(u32, u64)> = self.days.filter(|d| d.0 > day).collect();
+        self.days = later.into_iter();
+        self
+    }
+
     /// What could not be read so far.
     #[must_use]
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// The next day's segment with its bytes, for [`Self::rows`]; a caller that knows its
+    /// rows need not have them decoded.
+    pub fn next_segment(&mut self) -> Option<(Segment, Vec<u8>)> {
+        loop {
+            let (day, _) = self.days.next()?;
+            let name = day_name(day);
+            match read_file(&self.archive.join(&name)) {
+                Ok(bytes) => {
+                    let segment = Segment {
+                        day,
+                        length: bytes.len() as u64,
+                        checksum: crc32fast::hash(&bytes),
+                    };
+                    return Some((segment, bytes));
+                }
+                Err(error) => self.notes.push(Note::store(format!(
+                    "cannot read the archive's {name}: {error}"
+                ))),
+            }
+        }
+    }
+
+    /// The rows of a segment. Names and contexts told by segments decoded before are known.
+    pub fn rows(&mut self, segment: Segment, bytes: &[u8]) -> Vec<ArchiveRow> {
+        decode_day(&segment.name(), bytes, &mut self.infos, &mut self.notes)
     }
 }
 
@@ -236,17 +292,8 @@ impl Iterator for ArchiveReader {
             if let Some(row) = self.rows.next() {
                 return Some(row);
             }
-            let (day, _) = self.days.next()?;
-            let name = day_name(day);
-            match read_file(&self.archive.join(&name)) {
-                Ok(bytes) => {
-                    let rows = decode_day(&name, &bytes, &mut self.infos, &mut self.notes);
-                    self.rows = rows.into_iter();
-                }
-                Err(error) => self.notes.push(Note::store(format!(
-                    "cannot read the archive's {name}: {error}"
-                ))),
-            }
+            let (segment, bytes) = self.next_segment()?;
+            self.rows = self.rows(segment, &bytes).into_iter();
         }
     }
 }

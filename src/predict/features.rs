@@ -164,8 +164,11 @@ pub const FEATURES: [Feature; COUNT] = [
 /// Index of the largest use of the last hour in a row: the scale of the scale-free variant.
 pub const HOUR_MAX: usize = 12;
 
+/// Where the features begin that are of the container and not of the moment: CPUs, memory, categories.
+const OF_CONTAINER: usize = 24;
+
 /// Where the four categories begin.
-pub const CATEGORIES: usize = 26;
+pub const CATEGORIES: usize = OF_CONTAINER + 2;
 
 const HOUR_S: f64 = 3_600.0;
 const STRETCH_S: f64 = 300.0;
@@ -225,6 +228,14 @@ impl Filler<'_> {
             self.level(value);
         }
     }
+
+    fn of_container(&mut self, cpus: Option<f64>, memory_mib: Option<f64>, categories: [f32; 4]) {
+        self.plain(cpus.unwrap_or(f64::NAN));
+        self.plain(memory_mib.unwrap_or(f64::NAN));
+        for code in categories {
+            self.plain(f64::from(code));
+        }
+    }
 }
 
 /// Writes the features of `moment` to `row`, in the order of [`FEATURES`].
@@ -253,11 +264,7 @@ pub fn fill_row(moment: &Moment<'_>, row: &mut [f32; COUNT]) {
     // 1 January 1970 was a Thursday: 0 is Monday.
     filler.plain(((moment.now_s / 86_400.0).floor() + 3.0).rem_euclid(7.0));
     filler.plain(moment.interval_s.unwrap_or(f64::NAN));
-    filler.plain(moment.cpus.unwrap_or(f64::NAN));
-    filler.plain(moment.memory_mib.unwrap_or(f64::NAN));
-    for code in moment.categories {
-        filler.plain(f64::from(code));
-    }
+    filler.of_container(moment.cpus, moment.memory_mib, moment.categories);
     filler.levels(&hour.p95s);
     filler.levels(&[
         hour.max_15,
@@ -277,6 +284,21 @@ pub fn fill_row(moment: &Moment<'_>, row: &mut [f32; COUNT]) {
     if let Some(memory) = moment.memory {
         remembered(memory, moment, &hour, &mut filler);
     }
+}
+
+/// Writes the features of `row` that are of the container over those that are there.
+pub(super) fn stamp(
+    row: &mut [f32; COUNT],
+    cpus: Option<f64>,
+    memory_mib: Option<f64>,
+    categories: [f32; 4],
+) {
+    let mut filler = Filler {
+        row,
+        at: OF_CONTAINER,
+        unit: 1.0,
+    };
+    filler.of_container(cpus, memory_mib, categories);
 }
 
 /// The features of [`Memory`].

@@ -121,6 +121,15 @@ impl Memory {
         }
     }
 
+    /// Whether its parts fit each other: what was read from a file may be anything.
+    pub(super) fn is_sound(&self) -> bool {
+        let open = match self.last_s {
+            None => self.open.is_empty() && self.slot == i64::MIN,
+            Some(last_s) => last_s.abs() < 1e11 && self.slot == slot_of(last_s),
+        };
+        open && self.ring.len() == RING
+    }
+
     /// Takes in the mean use `cpus` over `length_s` up to `time_s` (seconds
     /// since the epoch, UTC). Times that do not ascend and values that are not
     /// finite are ignored.

@@ -28,6 +28,7 @@ const EDGES: &[&str] = &[
     "src/cli/train.rs",
     "src/engine/shell.rs",
     "src/history/store.rs",
+    "src/predict/archive_rows/cache.rs",
     "src/predict/dataset/read.rs",
     "src/predict/store.rs",
 ];

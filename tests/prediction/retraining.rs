@@ -9,13 +9,13 @@ use cpufence::predict::store::current_model;
 
 use super::{BOOT, HOUR_S, support};
 
-/// An archive of 25 hours: four containers that follow the hour of the day, each in
+/// An archive of so many hours: four containers that follow the hour of the day, each in
 /// its own measure, sampled every five minutes.
-fn archive(dir: &Path) {
+fn archive(dir: &Path, hours: u32) {
     let mut history = History::default();
     let begin_s = 1_767_225_600.0;
     let mut used = [0.0_f64; 4];
-    for i in 0..=300_u32 {
+    for i in 0..=hours * 12 {
         let passed_s = 300.0 * f64::from(i);
         let now = history::Round {
             boot_id: BOOT.into(),
@@ -55,8 +55,8 @@ fn retraining_takes_what_is_not_worse() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     // A fleet: two hosts' directories, one with `history` in between.
-    archive(&dir.path().join("fleet/one/history"));
-    archive(&dir.path().join("fleet/two"));
+    archive(&dir.path().join("fleet/one/history"), 25);
+    archive(&dir.path().join("fleet/two"), 25);
     let state = path("state");
     let train = |history: &str, more: &[&str]| {
         let base = ["--state", &state, "train", "--history", history, "--json"];
@@ -119,4 +119,39 @@ fn retraining_takes_what_is_not_worse() {
     let output = support::cpufence(&[&base[..], &[&path("state")]].concat());
     assert_eq!(output.status.code(), Some(3));
     assert!(support::stderr(&output).contains("no archive here"));
+}
+
+#[test]
+fn rows_of_days_gone_by_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    archive(&dir.path().join("history"), 80);
+    let train = |out: &str, more: &[&str]| {
+        let (state, history, out) = (path("state"), path("history"), path(out));
+        let base = ["--state", &state, "train", "--history", &history, "--json"];
+        let small = ["--trees", "6", "--leaves", "4", "--out", &out];
+        let output = support::cpufence(&[&base[..], &small, more].concat());
+        let report: serde_json::Value = serde_json::from_str(&support::stdout(&output)).unwrap();
+        (report, fs::read(out).unwrap(), support::stderr(&output))
+    };
+    let cache = path("rows");
+    let kept = ["--row-cache", &cache];
+    let (anew, model, _) = train("anew.cpm", &[]);
+    let (first, first_model, _) = train("first.cpm", &kept);
+    let (second, second_model, told) = train("second.cpm", &kept);
+    assert!(model == first_model && model == second_model);
+    assert_eq!((&anew["reused"], &first["reused"]), (&0.into(), &0.into()));
+    // Two whole days of four containers; the first sample has no counter before it, and the
+    // third and fourth segment may still grow.
+    assert_eq!(second["reused"], 4 * 2 * 288, "{second}");
+    assert_eq!(told, "");
+    let mut files = fs::read_dir(&cache).unwrap();
+    fs::write(files.next().unwrap().unwrap().path(), "no rows").unwrap();
+    let (third, third_model, told) = train("third.cpm", &kept);
+    assert!(model == third_model);
+    assert_eq!(third["reused"], 0);
+    assert!(
+        told.contains("this: kept rows are made anew: not a file of this kind"),
+        "{told}"
+    );
 }

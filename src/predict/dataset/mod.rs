@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 pub use read::{TraceFolder, TraceInfo, TracesError};
 pub use split::{GroupSplit, Part, Split};
-pub use walk::{AHEAD_S, HISTORY_S, eligible, samples_ahead, walk};
+pub use walk::{AHEAD_S, HISTORY_S, Walk, eligible, samples_ahead, walk};
 
 use super::features::{COUNT, Moment, fill_row};
 use crate::splitmix::mix;
@@ -100,17 +100,35 @@ impl Rows {
     pub(super) fn push(&mut self, moment: &Moment<'_>, target: f64, group: u16, interval_s: f64) {
         let mut row = [0.0; COUNT];
         fill_row(moment, &mut row);
-        self.values.extend_from_slice(&row);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "rows are f32: seven digits of a use"
-        )]
-        self.targets.push(target as f32);
+        self.push_row(&row, as_row(target), group, moment.now_s, interval_s);
+    }
+
+    /// [`Self::push`] with the row made.
+    pub(super) fn push_row(
+        &mut self,
+        row: &[f32; COUNT],
+        target: f32,
+        group: u16,
+        now_s: f64,
+        interval_s: f64,
+    ) {
+        self.values.extend_from_slice(row);
+        self.targets.push(target);
         self.groups.push(group);
-        self.newest_s = self.newest_s.max(moment.now_s);
+        self.newest_s = self.newest_s.max(now_s);
         let (least, most) = self.intervals_s.unwrap_or((interval_s, interval_s));
         self.intervals_s = Some((least.min(interval_s), most.max(interval_s)));
     }
+}
+
+/// A target as rows hold it.
+pub(super) fn as_row(target: f64) -> f32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rows are f32: seven digits of a use"
+    )]
+    let target = target as f32;
+    target
 }
 
 /// Rows for training: see the module's documentation.
@@ -227,7 +245,7 @@ impl Thinning {
 }
 
 /// FNV-1a over the id, then mixed with time and seed (`SplitMix64`).
-fn hash(trace: &str, now_s: f64, seed: u64) -> u64 {
+pub(super) fn hash(trace: &str, now_s: f64, seed: u64) -> u64 {
     let fnv = trace.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

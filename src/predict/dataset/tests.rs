@@ -49,6 +49,46 @@ fn feature(row: &[f32; COUNT], name: &str) -> f32 {
     row[FEATURES.iter().position(|f| f.name == name).unwrap()]
 }
 
+proptest! {
+    /// A walk in parts, each stored and read again, visits the rows of a walk at once to the last bit.
+    #[test]
+    fn a_walk_that_goes_on_is_one_walk(
+        steps in prop::collection::vec((1..4_u32, 0..100_u32), 1..400),
+        cuts in prop::collection::vec(0..400_usize, 0..6),
+        interval_s in prop::sample::select(vec![60.0, 300.0, 600.0, 900.0]),
+    ) {
+        let mut time_s = 1e9;
+        let samples: Vec<(f64, f64)> = steps
+            .iter()
+            .map(|&(gap, value)| {
+                // Gaps seldom.
+                let gap = if gap == 3 && value > 90 { value } else { 1 };
+                time_s += interval_s * f64::from(gap);
+                (time_s, f64::from(value) / 7.0)
+            })
+            .collect();
+        let mut cuts: Vec<usize> = cuts.iter().map(|c| c % (samples.len() + 1)).collect();
+        cuts.extend([0, samples.len()]);
+        cuts.sort_unstable();
+        let (mut going, mut found) = (Walk::default(), Vec::new());
+        for part in cuts.windows(2) {
+            let stored = crate::codec::encode_value(&going).unwrap();
+            going = crate::codec::decode_value(&stored).unwrap();
+            prop_assert!(going.is_sound());
+            let part = &samples[part[0]..part[1]];
+            going.extend(&info(interval_s), part, [f32::NAN; 4], |_| true, |moment, target| {
+                let mut row = [0.0; COUNT];
+                fill_row(moment, &mut row);
+                found.push((moment.now_s, row, target));
+            });
+        }
+        let bits = |rows: &[(f64, [f32; COUNT], f64)]| -> Vec<_> {
+            rows.iter().map(|r| (r.0.to_bits(), r.1.map(f32::to_bits), r.2.to_bits())).collect()
+        };
+        prop_assert_eq!(bits(&found), bits(&rows(&info(interval_s), &samples)));
+    }
+}
+
 #[test]
 fn eligible_rows_and_targets_by_hand() {
     // Every 300 s from 0 on, value = index. The first eligible sample is the
