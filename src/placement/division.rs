@@ -33,7 +33,7 @@
 use super::cells::Cell;
 use super::cost::priced;
 use super::divisions::are_twins;
-use super::lagrange::{Evaluated, Relaxation, STEP_WORK};
+use super::lagrange::{Evaluated, Part, Relaxation, STEP_WORK};
 use super::leaf::{NEVER, counts, treat};
 use super::problem::{L3, NUMA, Owners, Problem};
 use super::rebuild::rebuild;
@@ -111,8 +111,6 @@ struct Choice {
     bare: i64,
     /// Index into the part's divisions.
     index: usize,
-    /// Load in each charged group.
-    load: Vec<i64>,
 }
 
 /// Searches from the best assignment known for at most `limit` units of work
@@ -167,6 +165,8 @@ struct Search<'a> {
     meter: Meter<'a>,
     /// By part, the cheapest first.
     choices: Vec<Vec<Choice>>,
+    /// By part: the load of each division in each charged group.
+    loads: Vec<Vec<i64>>,
     /// Whether the part's container is alike with the one before.
     is_twin: Vec<bool>,
     /// Whether each cell is on the side whose threads V counts.
@@ -204,29 +204,18 @@ impl<'a> Search<'a> {
         for (j, part) in parts.iter().enumerate() {
             let reduced = &evaluated.reduced[j];
             let least = reduced.iter().copied().min().unwrap_or(0);
-            let rho = problem.containers[part.container].rho;
             let mut own: Vec<Choice> = part
                 .divisions
                 .iter()
                 .enumerate()
-                .filter(|&(index, division)| {
-                    let first = mirrored != Some(j) || division.threads[0] >= division.threads[1];
+                .filter(|&(index, (threads, _))| {
+                    let first = mirrored != Some(j) || threads[0] >= threads[1];
                     first && reduced[index] - least <= slack
                 })
-                .map(|(index, division)| Choice {
+                .map(|(index, _)| Choice {
                     price: reduced[index],
                     bare: evaluated.bare[j][index],
                     index,
-                    load: relaxation
-                        .charged
-                        .iter()
-                        .map(|charged| {
-                            let cells = division.threads.iter().zip(&charged.cells);
-                            cells
-                                .map(|(&n, &inside)| if inside { rho * n as i64 } else { 0 })
-                                .sum()
-                        })
-                        .collect(),
                 })
                 .collect();
             own.sort_by_key(|choice| (choice.price, choice.index));
@@ -261,6 +250,7 @@ impl<'a> Search<'a> {
             price: evaluated.base + load_constant,
             bare: evaluated.base,
             choices,
+            loads: parts.iter().map(|part| loads(relaxation, part)).collect(),
         };
         search.suffixes();
         search
@@ -271,10 +261,11 @@ impl<'a> Search<'a> {
         let width = self.room_of(true) + 1;
         let mut rest = vec![vec![NEVER; width]; parts.len() + 1];
         rest[parts.len()][0] = 0;
+        let charged = self.load.len();
         for j in (0..parts.len()).rev() {
             let (before, after) = rest.split_at_mut(j + 1);
             for choice in &self.choices[j] {
-                let threads = parts[j].divisions[choice.index].threads.iter();
+                let threads = parts[j].divisions.threads(choice.index).iter();
                 let on_side = threads.zip(&self.side).filter(|(_, on)| **on);
                 let first: usize = on_side.map(|(n, _)| n).sum();
                 for (to, from) in before[j][first..].iter_mut().zip(&after[0]) {
@@ -283,8 +274,11 @@ impl<'a> Search<'a> {
             }
             let bare = self.choices[j].iter().map(|c| c.bare).min();
             self.bare_rest[j] = self.bare_rest[j + 1] + bare.unwrap_or(0);
-            for c in 0..self.load.len() {
-                let least = self.choices[j].iter().map(|choice| choice.load[c]).min();
+            for c in 0..charged {
+                let choices = self.choices[j].iter();
+                let least = choices
+                    .map(|choice| self.loads[j][choice.index * charged + c])
+                    .min();
                 self.load_rest[j][c] = self.load_rest[j + 1][c] + least.unwrap_or(0);
             }
             let request = self.problem.containers[parts[j].container].request;
@@ -351,14 +345,15 @@ impl<'a> Search<'a> {
     /// False, and nothing is taken, where there is no room.
     fn take(&mut self, j: usize, position: usize) -> bool {
         let choice = &self.choices[j][position];
-        let threads = &self.relaxation.parts[j].divisions[choice.index].threads;
+        let threads = self.relaxation.parts[j].divisions.threads(choice.index);
         if threads.iter().zip(&self.room).any(|(n, room)| n > room) {
             return false;
         }
         for (room, n) in self.room.iter_mut().zip(threads) {
             *room -= n;
         }
-        for (load, more) in self.load.iter_mut().zip(&choice.load) {
+        let first = choice.index * self.load.len();
+        for (load, more) in self.load.iter_mut().zip(&self.loads[j][first..]) {
             *load += more;
         }
         self.price += choice.price;
@@ -369,11 +364,12 @@ impl<'a> Search<'a> {
 
     fn give_back(&mut self, j: usize, position: usize) {
         let choice = &self.choices[j][position];
-        let threads = &self.relaxation.parts[j].divisions[choice.index].threads;
+        let threads = self.relaxation.parts[j].divisions.threads(choice.index);
         for (room, n) in self.room.iter_mut().zip(threads) {
             *room += n;
         }
-        for (load, more) in self.load.iter_mut().zip(&choice.load) {
+        let first = choice.index * self.load.len();
+        for (load, more) in self.load.iter_mut().zip(&self.loads[j][first..]) {
             *load -= more;
         }
         self.price -= choice.price;
@@ -390,9 +386,9 @@ impl<'a> Search<'a> {
         }
         let mut divisions = vec![&[][..]; self.choices.len()];
         for (j, part) in self.relaxation.parts.iter().enumerate() {
-            let division = &part.divisions[self.choices[j][self.taken[j]].index];
-            bound += division.own;
-            divisions[j] = &division.threads;
+            let index = self.choices[j][self.taken[j]].index;
+            bound += part.divisions.own(index);
+            divisions[j] = part.divisions.threads(index);
         }
         let mut treated = Vec::with_capacity(self.relaxation.cells.len());
         for h in 0..self.relaxation.cells.len() {
@@ -426,6 +422,21 @@ impl<'a> Search<'a> {
         }
         self.open = self.open.min(bound);
     }
+}
+
+/// The load of each division of a part in each charged group.
+fn loads(relaxation: &Relaxation<'_>, part: &Part) -> Vec<i64> {
+    let rho = relaxation.problem.containers[part.container].rho;
+    let charged = &relaxation.charged;
+    let mut loads = Vec::with_capacity(part.divisions.len() * charged.len());
+    for (threads, _) in part.divisions.iter() {
+        loads.extend(charged.iter().map(|charged| {
+            let cells = threads.iter().zip(&charged.cells);
+            let inside = cells.filter(|(_, inside)| **inside);
+            inside.map(|(&n, _)| rho * n as i64).sum::<i64>()
+        }));
+    }
+    loads
 }
 
 /// Which cells are of the first node, L3 or cell: of the first of these levels

@@ -2,15 +2,39 @@
 //! that costs whoever else is there (see [`super::lagrange`] for the terms).
 
 use super::cells::Cell;
-use super::problem::{NUMA, Problem};
+use super::problem::{L3, NUMA, Problem};
 
-/// A division of a container between the cells.
+/// The divisions of a container between the cells, one after the other.
 #[derive(Clone, Debug)]
-pub(super) struct Division {
-    /// n, by cell.
-    pub(super) threads: Vec<usize>,
-    /// What it costs whoever else is there.
-    pub(super) own: i64,
+pub(super) struct Divisions {
+    cells: usize,
+    /// n, by division and cell.
+    threads: Vec<usize>,
+    /// What each costs whoever else is there.
+    own: Vec<i64>,
+}
+
+impl Divisions {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.own.len()
+    }
+
+    /// n of one of them, by cell.
+    pub(super) fn threads(&self, index: usize) -> &[usize] {
+        &self.threads[index * self.cells..][..self.cells]
+    }
+
+    /// What one of them costs whoever else is there.
+    pub(super) fn own(&self, index: usize) -> i64 {
+        self.own[index]
+    }
+
+    /// Threads and cost of each.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[usize], i64)> {
+        let threads = self.threads.chunks_exact(self.cells);
+        threads.zip(self.own.iter().copied())
+    }
 }
 
 /// Containers by load, the largest first; those that are alike stand together.
@@ -42,57 +66,108 @@ pub(super) fn divisions(
     cells: &[Cell],
     k: usize,
     left: &mut usize,
-) -> Option<Vec<Division>> {
-    let request = problem.containers[k].request;
-    let mut found: Vec<Vec<usize>> = vec![Vec::new()];
-    for (h, cell) in cells.iter().enumerate() {
-        let after: usize = cells[h + 1..].iter().map(Cell::threads).sum();
-        let mut longer = Vec::new();
-        for given in &found {
-            let open = request - given.iter().sum::<usize>();
-            for n in open.saturating_sub(after)..=open.min(cell.threads()) {
-                let mut next = given.clone();
-                next.push(n);
-                longer.push(next);
-            }
-            if longer.len() > *left {
-                return None;
-            }
-        }
-        found = longer;
-    }
-    *left -= found.len();
-    let price = |threads: Vec<usize>| Division {
-        own: own_cost(problem, cells, k, &threads),
-        threads,
+) -> Option<Divisions> {
+    let mut search = Search {
+        own: OwnCost::new(problem, k),
+        cells,
+        given: Vec::with_capacity(cells.len()),
+        most: *left,
+        found: Divisions {
+            cells: cells.len(),
+            threads: Vec::new(),
+            own: Vec::new(),
+        },
     };
-    Some(found.into_iter().map(price).collect())
+    if !search.extend(problem.containers[k].request) {
+        return None;
+    }
+    *left -= search.found.len();
+    Some(search.found)
 }
 
-fn own_cost(problem: &Problem, cells: &[Cell], k: usize, threads: &[usize]) -> i64 {
-    let container = &problem.containers[k];
-    let mut cost = 0;
-    for (cell, &n) in cells.iter().zip(threads) {
-        let mut rate = cell.slow;
-        if container.away[cell.group[NUMA]] {
-            rate += problem.weights.away;
+/// Lists divisions, in the order of their numbers.
+struct Search<'a> {
+    own: OwnCost<'a>,
+    cells: &'a [Cell],
+    /// n of the first cells.
+    given: Vec<usize>,
+    most: usize,
+    found: Divisions,
+}
+
+impl Search<'_> {
+    /// Adds those that begin as given, with `open` threads in the other cells;
+    /// false where they are too many.
+    fn extend(&mut self, open: usize) -> bool {
+        let Some((cell, others)) = self.cells[self.given.len()..].split_first() else {
+            self.found.threads.extend_from_slice(&self.given);
+            self.found.own.push(self.own.of(self.cells, &self.given));
+            return self.found.len() <= self.most;
+        };
+        let after: usize = others.iter().map(Cell::threads).sum();
+        for n in open.saturating_sub(after)..=open.min(cell.threads()) {
+            self.given.push(n);
+            if !self.extend(open - n) {
+                return false;
+            }
+            self.given.pop();
         }
-        cost += rate * container.rho * n as i64;
+        true
     }
-    for (level, data) in problem.levels.iter().enumerate() {
-        let mut now = vec![0i64; data.groups.len()];
+}
+
+/// What the divisions of a container cost, whoever else is there.
+struct OwnCost<'a> {
+    problem: &'a Problem,
+    k: usize,
+    /// P_gk, by level and group.
+    before: [Vec<i64>; 2],
+    /// Room for n_g.
+    now: Vec<i64>,
+}
+
+impl<'a> OwnCost<'a> {
+    fn new(problem: &'a Problem, k: usize) -> Self {
+        let before = [L3, NUMA].map(|level| {
+            let mut before = vec![0; problem.levels[level].groups.len()];
+            for &thread in problem.containers[k].previous() {
+                before[problem.threads[thread].group[level]] += 1;
+            }
+            before
+        });
+        Self {
+            problem,
+            k,
+            before,
+            now: Vec::new(),
+        }
+    }
+
+    fn of(&mut self, cells: &[Cell], threads: &[usize]) -> i64 {
+        let problem = self.problem;
+        let container = &problem.containers[self.k];
+        let mut cost = 0;
         for (cell, &n) in cells.iter().zip(threads) {
-            now[cell.group[level]] += n as i64;
+            let mut rate = cell.slow;
+            if container.away[cell.group[NUMA]] {
+                rate += problem.weights.away;
+            }
+            cost += rate * container.rho * n as i64;
         }
-        let used = now.iter().filter(|n| **n > 0).count() as i64;
-        cost += data.spread * container.load * (used - 1);
-        for &thread in container.previous() {
-            now[problem.threads[thread].group[level]] -= 1;
+        for (level, data) in problem.levels.iter().enumerate() {
+            self.now.clear();
+            self.now.resize(data.groups.len(), 0);
+            for (cell, &n) in cells.iter().zip(threads) {
+                self.now[cell.group[level]] += n as i64;
+            }
+            let used = self.now.iter().filter(|n| **n > 0).count() as i64;
+            cost += data.spread * container.load * (used - 1);
+            let both = self.before[level].iter().zip(&self.now);
+            let lost: i64 = both.map(|(before, now)| (before - now).max(0)).sum();
+            cost += data.movement * lost;
         }
-        let lost: i64 = now.iter().map(|n| (-n).max(0)).sum();
-        cost += data.movement * lost;
+        cost
     }
-    cost
 }
 
 /// The greatest common divisor of what a cost is made of.

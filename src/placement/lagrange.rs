@@ -46,7 +46,7 @@
 use super::aggregated::shares_once;
 use super::cells::{Cell, cells};
 use super::classes::{Class, claims, classes};
-use super::divisions::{Division, divisions, grid, order};
+use super::divisions::{Divisions, divisions, grid, order};
 use super::lower::uses;
 use super::problem::Problem;
 use super::ways::{Had, Treatment, Way, Ways};
@@ -69,7 +69,7 @@ pub(super) struct Part {
     pub(super) had: Vec<Had>,
     /// By cell.
     pub(super) ways: Vec<Ways>,
-    pub(super) divisions: Vec<Division>,
+    pub(super) divisions: Divisions,
 }
 
 /// Load above the even share of a group that is charged.
@@ -345,9 +345,9 @@ impl<'a> Relaxation<'a> {
                 }
             }
             let mut best = (i64::MAX, 0);
-            for (index, division) in part.divisions.iter().enumerate() {
-                let (mut cost, mut load) = (division.own, 0);
-                for (h, &n) in division.threads.iter().enumerate() {
+            for (index, (threads, own)) in part.divisions.iter().enumerate() {
+                let (mut cost, mut load) = (own, 0);
+                for (h, &n) in threads.iter().enumerate() {
                     cost += psi[h * width + n].0;
                     load += load_price[h] * n as i64;
                 }
@@ -356,7 +356,7 @@ impl<'a> Relaxation<'a> {
                 best = best.min((with_load, index));
             }
             bound += best.0;
-            let chosen = &part.divisions[best.1].threads;
+            let chosen = part.divisions.threads(best.1);
             for (h, &n) in chosen.iter().enumerate() {
                 excess.0[h] += psi[h * width + n].1;
                 for (excess, charged) in excess.1.iter_mut().zip(&self.charged) {

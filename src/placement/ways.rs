@@ -170,8 +170,17 @@ impl Treatment {
 
     /// The ways of up to `most` threads.
     pub(super) fn list(self, claims: Claims, most: usize) -> Ways {
-        let mut ways = Ways::default();
-        let mut room = Vec::new();
+        // About n ways of n threads, where a core has two.
+        let all = match self.is_paired {
+            true => (most + 1) * (most + 2) / 2,
+            false => most + 1,
+        };
+        let mut ways = Ways {
+            all: Vec::with_capacity(all),
+            corners: Vec::with_capacity(2 * (most + 1)),
+            ends: Vec::with_capacity(most + 1),
+        };
+        let mut room = Vec::with_capacity(2 * most + 1);
         for threads in 0..=most {
             let start = ways.all.len();
             self.add_best(claims, threads, &mut room, &mut ways.all);
