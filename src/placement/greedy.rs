@@ -92,10 +92,17 @@ pub(super) fn best_way<'a>(start: &State<'a>) -> State<'a> {
     let problem = start.problem;
     let all = |style| vec![style; problem.containers.len()];
     let ways = [all(Style::Spread), all(Style::Packed), divided(problem)];
+    let lacking = lacking(start);
     let mut best: Option<State<'a>> = None;
-    for styles in &ways {
+    for (way, styles) in ways.iter().enumerate() {
+        // Where few lack anything, as mostly from round to round, ways are often the same.
+        let who = lacking.iter().map(|&(k, _)| k as usize);
+        let is_known = |other: &Vec<Style>| who.clone().all(|k| other[k] == styles[k]);
+        if ways[..way].iter().any(is_known) {
+            continue;
+        }
         let mut state = start.clone();
-        fit_all(&mut state, styles);
+        fit_all(&mut state, &lacking, styles);
         if best.as_ref().is_none_or(|b| state.cost() < b.cost()) {
             best = Some(state);
         }
@@ -121,7 +128,8 @@ fn divided(problem: &Problem) -> Vec<Style> {
     styles
 }
 
-fn fit_all(state: &mut State<'_>, styles: &[Style]) {
+/// Who lacks threads, and how many, in the order in which they are fitted.
+fn lacking(state: &State<'_>) -> Vec<(u32, usize)> {
     let problem = state.problem;
     let mut lacking: Vec<usize> = problem.containers.iter().map(|k| k.request).collect();
     for owner in state.owners().iter().flatten() {
@@ -132,8 +140,12 @@ fn fit_all(state: &mut State<'_>, styles: &[Style]) {
         let load = problem.containers[k as usize].load;
         (Reverse((lacking, load)), k)
     });
+    order
+}
+
+fn fit_all(state: &mut State<'_>, lacking: &[(u32, usize)], styles: &[Style]) {
     let mut fitter = Fitter::new(state);
-    for (k, lacking) in order {
+    for &(k, lacking) in lacking {
         fitter.fit(state, k, lacking, styles[k as usize]);
     }
 }
