@@ -518,7 +518,6 @@ fn search(
         found.rises
     };
     let mut patterns = None;
-    let mut is_cut = false;
     let cubed = u32::try_from(threads.saturating_pow(3)).unwrap_or(u32::MAX);
     let least_budget = FIRST_PRICINGS_BUDGET * cubed;
     let has_time = settings.budget.is_none_or(|budget| budget >= least_budget);
@@ -526,10 +525,15 @@ fn search(
         patterns = configuration::Search::new(problem, prices);
         if let Some(patterns) = &mut patterns {
             look(patterns, &mut search, FIRST_PRICINGS);
-            is_cut = !search.is_whole;
         }
     }
+    let is_cut = patterns.is_some() && !search.is_whole;
     if first > 0 && !is_cut && search.cost > search.lower_bound {
+        // The first pricings may have rounded to something better.
+        let start = match search.cost < start.cost() {
+            true => State::new(problem, &search.owners),
+            false => start,
+        };
         improve(&mut search, start, first);
     }
     let mut rises: Option<Rises> = None;

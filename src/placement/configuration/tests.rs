@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::super::cost::cost;
 use super::super::enumerate::enumerate;
 use super::super::random::{Random, Shape, instance};
@@ -10,7 +12,7 @@ use super::*;
 use crate::cpuset::{CpuId, CpuSet};
 use crate::placement::oracle::assignments;
 use crate::placement::problem::NUMA;
-use crate::placement::testing;
+use crate::placement::{HostModels, place_from, testing};
 use branchcut::StopFlag;
 
 fn number(random: &mut Random, below: usize) -> i64 {
@@ -534,4 +536,44 @@ fn pricings(
         stop: &|| false,
     };
     search.run(&task).lower_bound
+}
+
+/// From earlier prices, too, more work never gives a dearer answer: what the first pricings round
+/// to is not lost again.
+#[test]
+fn more_work_from_earlier_prices_only_helps() {
+    let (mut gains, mut begun) = (0, 0);
+    for seed in 0..3 {
+        let random = &mut Random(seed);
+        let mut host = testing::host(testing::topology(2, 4, 4, 2), Vec::new());
+        for k in 0..11 {
+            let cpus = 1 + u32::try_from(random.below(8)).unwrap();
+            let p95 = f64::from(cpus) * (1 + random.below(20)) as f64 / 20.0;
+            let id = format!("c{k:02}");
+            host.containers.push(testing::container(&id, cpus, p95));
+        }
+        let within = |work: u64, prices: Option<&Prices>| {
+            let settings = SolveSettings {
+                work_limit: Some(work),
+                ..SolveSettings::default()
+            };
+            let hosts = &mut HostModels::default();
+            let none = CpuSet::new();
+            place_from(&host, &none, &settings, prices, hosts, &|| Duration::ZERO).unwrap()
+        };
+        let prices = within(20_000, None).prices;
+        begun += u32::from(prices.as_ref().is_some_and(|p| !p.is_empty()));
+        let mut last = i64::MAX;
+        for work in (0..10).map(|i| 80 * i).chain((11..15).map(|i| 1 << i)) {
+            let answer = within(work, prices.as_ref()).answer;
+            let cost = answer.cost();
+            assert!(
+                cost <= last,
+                "seed {seed}, work {work}: {cost} above {last}"
+            );
+            gains += u32::from(cost < last && last < i64::MAX);
+            last = cost;
+        }
+    }
+    assert!(begun == 3 && gains > 3, "{begun} begun, {gains} gains");
 }
