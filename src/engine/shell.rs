@@ -484,12 +484,8 @@ pub fn plan(site: &Site<'_>, solve: &SolveSettings) -> Result<(Sight, Round), Sh
 fn decide_now(sight: &Sight) -> Round {
     let start = Instant::now();
     let clock = || start.elapsed();
-    let decision = decide(
-        &sight.state,
-        &sight.event,
-        &mut HostModels::default(),
-        &clock,
-    );
+    let mut hosts = HostModels::default();
+    let decision = decide(&sight.state, &sight.event, &mut hosts, &clock);
     let elapsed: Duration = start.elapsed();
     Round {
         state: sight.state.clone(),

@@ -97,9 +97,10 @@ pub struct HostModels {
     builds: u64,
 }
 
-/// All that a host model is made from.
+/// All that a host model is made from; that it is nothing else shows in
+/// [`HostModel::new`].
 #[derive(Debug)]
-struct Input {
+pub(super) struct Input {
     weights: Weights,
     cpus: Vec<Cpu>,
     system: System,
@@ -107,7 +108,8 @@ struct Input {
 }
 
 impl Input {
-    fn new(instance: &Instance, unavailable: &CpuSet) -> Self {
+    /// The instance's. `unavailable` CPUs are not offered to containers.
+    pub(super) fn new(instance: &Instance, unavailable: &CpuSet) -> Self {
         Self {
             weights: instance.weights,
             cpus: instance.topology.cpus.clone(),
@@ -138,11 +140,11 @@ impl HostModels {
         match self.known.iter().position(is_it) {
             Some(place) => self.known[..=place].rotate_right(1),
             None => {
-                let host = HostModel::new(instance, unavailable)?;
+                let input = Input::new(instance, unavailable);
+                let host = HostModel::new(&input)?;
                 self.builds += 1;
                 self.known.truncate(MOST - 1);
-                self.known
-                    .insert(0, (Input::new(instance, unavailable), host));
+                self.known.insert(0, (input, host));
             }
         }
         Ok(&self.known[0].1)
@@ -156,14 +158,13 @@ impl HostModels {
 }
 
 impl HostModel {
-    /// The model of the instance's host. `unavailable` CPUs are not offered to
-    /// containers.
+    /// The model that `input` gives.
     ///
     /// # Errors
     /// On a weight, or a CPU, that makes no sense.
-    pub(super) fn new(instance: &Instance, unavailable: &CpuSet) -> Result<Self, ProblemError> {
-        check_weights(&instance.weights)?;
-        let cpus = offered(instance, unavailable)?;
+    pub(super) fn new(input: &Input) -> Result<Self, ProblemError> {
+        check_weights(&input.weights)?;
+        let cpus = offered(input)?;
         let mut threads = Vec::with_capacity(cpus.len());
         let mut cores: Vec<Vec<usize>> = Vec::new();
         let mut groups: [Vec<(Option<u32>, Vec<usize>)>; 2] = [Vec::new(), Vec::new()];
@@ -188,19 +189,19 @@ impl HostModel {
                 }
                 groups[level][group[level]].1.push(index);
             }
-            let system = system_charge(instance, cpu);
+            let system = system_charge(input, cpu);
             let next_socket = socket_of.len();
             threads.push(Thread {
                 cpu: cpu.id,
                 core,
                 group,
-                slow: instance.weights.slow_core * i64::from(1000 - cpu.perf) / 1000 + system,
+                slow: input.weights.slow_core * i64::from(1000 - cpu.perf) / 1000 + system,
                 system,
                 perf: cpu.perf,
                 socket: *socket_of.entry(cpu.socket).or_insert(next_socket),
             });
         }
-        let levels = levels(&instance.weights, &threads, groups);
+        let levels = levels(&input.weights, &threads, groups);
         Ok(Self {
             regions: Arc::new(Regions::new(&threads, &cores, &levels)),
             threads: threads.into(),
@@ -212,13 +213,13 @@ impl HostModel {
 }
 
 /// The CPUs that containers may have, ascending.
-fn offered<'a>(instance: &'a Instance, unavailable: &CpuSet) -> Result<Vec<&'a Cpu>, ProblemError> {
-    let mut cpus: Vec<_> = instance.topology.cpus.iter().collect();
+fn offered(input: &Input) -> Result<Vec<&Cpu>, ProblemError> {
+    let mut cpus: Vec<_> = input.cpus.iter().collect();
     cpus.sort_by_key(|c| c.id);
     if let Some(pair) = cpus.windows(2).find(|pair| pair[0].id == pair[1].id) {
         return Err(ProblemError::DuplicateCpu(pair[0].id));
     }
-    cpus.retain(|c| c.online && !unavailable.contains(c.id));
+    cpus.retain(|c| c.online && !input.unavailable.contains(c.id));
     match cpus.iter().find(|cpu| cpu.perf > 1000) {
         Some(&&Cpu { id: cpu, perf, .. }) => Err(ProblemError::Perf { cpu, perf }),
         None => Ok(cpus),
@@ -264,8 +265,8 @@ fn levels(
 }
 
 /// What the host's own work takes of a thread, see [`Thread::system`].
-fn system_charge(instance: &Instance, cpu: &Cpu) -> i64 {
-    let System { cpus, usage_mcpu } = &instance.system;
+fn system_charge(input: &Input, cpu: &Cpu) -> i64 {
+    let System { cpus, usage_mcpu } = &input.system;
     let Some(usage) = usage_mcpu.map(i64::from).filter(|_| !cpus.is_empty()) else {
         return 0;
     };
@@ -274,13 +275,8 @@ fn system_charge(instance: &Instance, cpu: &Cpu) -> i64 {
         other.id != cpu.id && other.core.is_some() && other.core == cpu.core && used(other)
     };
     let mut charge = if used(cpu) { usage } else { 0 };
-    if instance
-        .topology
-        .cpus
-        .iter()
-        .any(|other| is_sibling(&other))
-    {
-        let weights = &instance.weights;
+    if input.cpus.iter().any(|other| is_sibling(&other)) {
+        let weights = &input.weights;
         charge += (weights.smt_busy + weights.smt_foreign) * usage / 1000;
     }
     charge
@@ -308,7 +304,7 @@ mod tests {
         let mut hosts = HostModels::default();
         let mut builds_of = |instance: &Instance, unavailable: &CpuSet| {
             let made = hosts.of(instance, unavailable).unwrap().clone();
-            let anew = HostModel::new(instance, unavailable).unwrap();
+            let anew = HostModel::new(&Input::new(instance, unavailable)).unwrap();
             assert_eq!(made.threads, anew.threads);
             assert_eq!(made.cores, anew.cores);
             assert_eq!(made.levels, anew.levels);

@@ -19,8 +19,8 @@
 use std::sync::Arc;
 
 use super::greedy::Regions;
-use super::host_model::HostModel;
 pub use super::host_model::{Group, L3, Level, NUMA, Thread};
+use super::host_model::{HostModel, Input};
 use super::rules::{Resolved, Rules, resolve};
 use super::types::{ContainerSpec, Instance, Placement, Weights};
 use crate::cpuset::{CpuId, CpuSet};
@@ -154,7 +154,8 @@ impl Problem {
         unavailable: &CpuSet,
         rules: &[Resolved],
     ) -> Result<Self, ProblemError> {
-        Self::on(&HostModel::new(instance, unavailable)?, instance, rules)
+        let host = HostModel::new(&Input::new(instance, unavailable))?;
+        Self::on(&host, instance, rules)
     }
 
     /// The problem of the instance's containers and these rules on `host`,
