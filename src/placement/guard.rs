@@ -1,7 +1,7 @@
 //! Guardrails: what is done with what a search found, and what is said of it.
 
-use super::place::Search;
 use super::problem::{Owners, Problem};
+use super::search::Search;
 use super::types::{SolveSettings, Status};
 
 /// Relative gap up to which an answer counts as proved.

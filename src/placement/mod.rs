@@ -45,6 +45,7 @@ mod report;
 mod rows;
 mod rule_rows;
 mod rules;
+mod search;
 pub mod solve;
 mod state;
 mod symmetry;

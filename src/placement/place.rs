@@ -24,48 +24,19 @@
 
 use std::time::Duration;
 
-use branchcut::StopFlag;
-
-use super::anneal::{Annealed, anneal};
-use super::configuration::{self, Prices, Range, Rises, Task};
+use super::configuration::Prices;
 use super::conflict::{Room, Settled, settle};
-use super::cost::{cost, priced};
-use super::division::divide;
-use super::greedy::greedy;
+use super::cost::cost;
 use super::guard::{Found, guard};
 use super::host_model::HostModels;
-use super::keep::keep_and_fit;
-use super::lagrange::Relaxation;
 use super::lend::lend;
-use super::lower::lower_bound;
 use super::overfull::{Relaxed, relax};
 use super::pool::{micro, normalise};
-use super::problem::{Owners, Problem, ProblemError};
+use super::problem::{Problem, ProblemError};
 use super::rules::{Resolved, resolve};
-use super::solve::{End, Prepared};
-use super::state::State;
+use super::search::{Limits, Search, search};
 use super::types::{Answer, Instance, Kind, Placement, SolveSettings, Status};
 use crate::cpuset::CpuSet;
-
-/// The annealing makes threads^3 / this many proposals: 2 ms on 64 threads,
-/// where the MIP proves within milliseconds; 0.6 s on 384, where it hardly
-/// ever does.
-const PROPOSALS: u64 = 32;
-/// Before the search over patterns, the annealing makes this many proposals a
-/// thread: 15 to 100 ms, in which it gains more than the patterns would.
-const FIRST_PROPOSALS: u64 = 1000;
-/// In a round that starts from the prices of an earlier one, the search over patterns makes
-/// this many pricings before everything else, so that the next one has better prices even
-/// if there is no time for more.
-const FIRST_PRICINGS: u64 = 8;
-/// But only where the budget is at least threads^3 times this, as local search's proposals
-/// grow: on large hosts they take a tenth to a third of that, and local search makes more of
-/// less.
-const FIRST_PRICINGS_BUDGET: Duration = Duration::from_nanos(10);
-/// Kept back from the budget for what follows the search, as a part of it.
-const RESERVE: u32 = 50;
-/// Most that is kept back.
-const LARGEST_RESERVE: Duration = Duration::from_millis(1);
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,38 +85,6 @@ pub struct Placed {
     pub build: Duration,
     /// Time until the MIP began, or the search ended without it.
     pub search: Duration,
-}
-
-/// The end of a search, as far as the clock has a say in it.
-struct Limits<'a> {
-    /// None: no clock.
-    deadline: Option<Duration>,
-    /// None: no limit.
-    work: Option<u64>,
-    clock: &'a dyn Fn() -> Duration,
-}
-
-impl<'a> Limits<'a> {
-    fn new(settings: &SolveSettings, clock: &'a dyn Fn() -> Duration) -> Self {
-        let deadline = settings
-            .budget
-            .filter(|_| settings.work_limit.is_none())
-            .map(|budget| budget - (budget / RESERVE).min(LARGEST_RESERVE));
-        Self {
-            deadline,
-            work: settings.work_limit,
-            clock,
-        }
-    }
-
-    /// None: no limit.
-    fn time_left(&self) -> Option<Duration> {
-        self.deadline.map(|d| d.saturating_sub((self.clock)()))
-    }
-
-    fn is_over(&self) -> bool {
-        self.time_left().is_some_and(|left| left.is_zero())
-    }
 }
 
 /// An instance in the form that is solved.
@@ -325,26 +264,6 @@ fn least_pool(instance: &Instance) -> u32 {
         .max(instance.lending.reserve)
 }
 
-/// What the search found, before any guardrail.
-pub(super) struct Search {
-    pub(super) owners: Vec<Option<u32>>,
-    pub(super) cost: i64,
-    pub(super) lower_bound: i64,
-    pub(super) keep: Vec<Option<u32>>,
-    pub(super) keep_cost: i64,
-    pub(super) greedy_cost: i64,
-    pub(super) work: u64,
-    /// Of the best bound over patterns; where there was none, those that it began with.
-    pub(super) prices: Option<Prices>,
-    pub(super) build: Duration,
-    /// Time until the MIP began, or the search ended without it.
-    pub(super) searched: Duration,
-    /// What kept it from a proof, in words.
-    pub(super) trouble: Option<String>,
-    /// Whether the local search made all its proposals.
-    pub(super) is_whole: bool,
-}
-
 /// The rules that a placement can keep, and the search under them.
 struct KeptRules {
     rules: Vec<Resolved>,
@@ -419,186 +338,6 @@ fn keep_rules(
         problem,
         is_known: true,
         ..kept
-    }
-}
-
-/// `spent` is the work done before. `known`: an assignment that keeps the rules.
-fn search(
-    problem: &Problem,
-    settings: &SolveSettings,
-    prices: Option<&Prices>,
-    limits: &Limits<'_>,
-    spent: u64,
-    known: Option<&Owners>,
-) -> Search {
-    let greedy = greedy(problem);
-    // Where nobody was anywhere, best fit is what keeping comes to.
-    let keep = match problem.containers.iter().all(|k| k.previous().is_empty()) {
-        true => greedy.clone(),
-        false => keep_and_fit(problem),
-    };
-    let (greedy_cost, keep_cost) = (greedy.cost(), keep.cost());
-    let keep_owners = keep.owners().to_vec();
-    // At equal cost, what moves less is the better start.
-    let mut start = if greedy_cost < keep_cost {
-        greedy
-    } else {
-        keep
-    };
-    if let Some(known) = known {
-        let known = State::new(problem, known);
-        if known.cost() < start.cost() {
-            start = known;
-        }
-    }
-    let build = (limits.clock)();
-
-    let lower_bound = lower_bound(problem).max(0);
-    let threads = problem.threads.len() as u64;
-    let share = threads.saturating_pow(3) / PROPOSALS;
-    let has_patterns = configuration::is_of_use(problem);
-    let relaxation = if has_patterns {
-        None
-    } else {
-        Relaxation::new(problem)
-    };
-    let first = match (has_patterns, &relaxation) {
-        (true, _) => share.min(FIRST_PROPOSALS * threads),
-        (false, Some(_)) => 0, // the divisions first
-        (false, None) => share,
-    };
-    let mut search = Search {
-        owners: start.owners().to_vec(),
-        cost: start.cost(),
-        lower_bound,
-        keep: keep_owners,
-        keep_cost,
-        greedy_cost,
-        work: spent,
-        prices: has_patterns.then(|| prices.cloned().unwrap_or_default()),
-        build,
-        searched: build,
-        trouble: None,
-        is_whole: first == 0,
-    };
-    let is_over = || limits.is_over();
-    let room = |search: &Search| {
-        limits
-            .work
-            .map_or(u64::MAX, |w| w.saturating_sub(search.work))
-    };
-    let is_open = |search: &Search| {
-        search.is_whole && search.cost > search.lower_bound && room(search) > 0 && !is_over()
-    };
-    let improve = |search: &mut Search, start: State<'_>, proposals: u64| {
-        let limit = proposals.min(room(search));
-        let Annealed { owners, cost, work } =
-            anneal(start, settings.seed, limit, search.lower_bound, &is_over);
-        debug_assert_eq!(cost, priced(problem, &owners));
-        search.is_whole = work == proposals;
-        search.work += work;
-        search.cost = cost;
-        search.owners = owners;
-    };
-    let look = |patterns: &mut configuration::Search<'_>, search: &mut Search, pricings: u64| {
-        let found = patterns.run(&Task {
-            owners: &search.owners,
-            cost: search.cost,
-            lower_bound: search.lower_bound,
-            seed: settings.seed,
-            limit: room(search),
-            pricings,
-            stop: &is_over,
-        });
-        search.is_whole = found.is_whole;
-        search.work += found.work;
-        search.cost = found.cost;
-        search.lower_bound = search.lower_bound.max(found.lower_bound);
-        search.owners = found.owners;
-        found.rises
-    };
-    let mut patterns = None;
-    let cubed = u32::try_from(threads.saturating_pow(3)).unwrap_or(u32::MAX);
-    let least_budget = FIRST_PRICINGS_BUDGET * cubed;
-    let has_time = settings.budget.is_none_or(|budget| budget >= least_budget);
-    if let (true, Some(prices)) = (has_patterns && has_time && !is_over(), prices) {
-        patterns = configuration::Search::new(problem, prices);
-        if let Some(patterns) = &mut patterns {
-            look(patterns, &mut search, FIRST_PRICINGS);
-        }
-    }
-    let is_cut = patterns.is_some() && !search.is_whole;
-    if first > 0 && !is_cut && search.cost > search.lower_bound {
-        // The first pricings may have rounded to something better.
-        let start = match search.cost < start.cost() {
-            true => State::new(problem, &search.owners),
-            false => start,
-        };
-        improve(&mut search, start, first);
-    }
-    let mut rises: Option<Rises> = None;
-    if has_patterns && is_open(&search) {
-        patterns = patterns
-            .or_else(|| configuration::Search::new(problem, prices.unwrap_or(&Prices::default())));
-        if let Some(patterns) = &mut patterns {
-            rises = look(patterns, &mut search, u64::MAX);
-        }
-        if is_open(&search) {
-            let start = State::new(problem, &search.owners);
-            improve(&mut search, start, share - first);
-        }
-    }
-    if let Some(found) = patterns.map(|p| p.prices()).filter(|p| !p.is_empty()) {
-        search.prices = Some(found);
-    }
-    if let Some(relaxation) = relaxation
-        && is_open(&search)
-    {
-        let limit = room(&search);
-        let found = divide(relaxation, &search.owners, search.cost, limit, &is_over);
-        search.is_whole = !found.is_cut;
-        search.work += found.work;
-        search.cost = found.cost;
-        search.lower_bound = search.lower_bound.max(found.lower_bound);
-        search.owners = found.owners;
-        // With all divisions searched the cost is hardly ever not the least.
-        if is_open(&search) && !found.is_whole {
-            let start = State::new(problem, &search.owners);
-            improve(&mut search, start, share - first);
-        }
-    }
-    search.searched = (limits.clock)();
-    let keeps = problem.rules.is_empty() || problem.rules.broken(problem, &search.owners) == 0;
-    if keeps && is_open(&search) {
-        let ranges = rises.map_or_else(Vec::new, |rises| rises.ranges(search.cost));
-        prove(problem, settings, limits, &mut search, &ranges);
-    }
-    search
-}
-
-/// Runs the MIP from the best assignment so far, within what `ranges` leave. That
-/// it ran at all is a unit of work of its own, since building the model may
-/// improve the assignment.
-fn prove(
-    problem: &Problem,
-    settings: &SolveSettings,
-    limits: &Limits<'_>,
-    search: &mut Search,
-    ranges: &[Range],
-) {
-    let prepared = Prepared::within(problem, &search.owners, ranges);
-    search.work += 1;
-    let settings = SolveSettings {
-        work_limit: limits.work.map(|limit| limit - search.work),
-        ..settings.clone()
-    };
-    let solved = prepared.solve(&settings, limits.time_left(), &StopFlag::default());
-    search.work += solved.work;
-    search.cost = solved.parts.total();
-    search.lower_bound = search.lower_bound.max(solved.lower_bound);
-    search.owners = solved.owners;
-    if let End::Stopped(reason) = solved.end {
-        search.trouble = Some(format!("the MIP solver stopped: {reason}"));
     }
 }
 
