@@ -171,7 +171,15 @@ pub enum LockError {
 #[derive(Debug)]
 pub struct Lock {
     dir: PathBuf,
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would be enough, but for a process that another thread is starting:
+        // it has the file, and with it the lock, until it executes its program.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -214,7 +222,7 @@ impl Lock {
             .and_then(|()| file.write_all(pid.as_bytes()));
         Ok(Self {
             dir: dir.to_path_buf(),
-            _file: file,
+            file,
         })
     }
 
@@ -222,5 +230,25 @@ impl Lock {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As while another thread starts a process, which has all files until it executes its program.
+    #[test]
+    fn a_lock_ends_although_its_file_is_open_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::acquire(dir.path()).unwrap();
+        let elsewhere = lock.file.try_clone().unwrap();
+        assert!(matches!(
+            Lock::acquire(dir.path()),
+            Err(LockError::Held { .. })
+        ));
+        drop(lock);
+        drop(Lock::acquire(dir.path()).unwrap());
+        drop(elsewhere);
     }
 }
