@@ -21,6 +21,8 @@ const MANY_ROWS: u64 = 200;
 /// Coverage of a trace that is in band.
 const BAND: [f64; 2] = [0.90, 0.99];
 
+const DAY_S: f64 = 86_400.0;
+
 /// Sums of a score.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
@@ -104,8 +106,8 @@ pub struct Drawn {
 pub struct Evaluation {
     /// By group.
     pub groups: BTreeMap<String, Both>,
-    /// Calibrated tallies of each trace, by group.
-    pub by_trace: BTreeMap<String, Vec<Tally>>,
+    /// Calibrated tallies of each trace's days (UTC) with rows, by group.
+    pub by_trace: BTreeMap<String, Vec<Vec<Tally>>>,
     /// By baseline, in the order of [`BASELINES`], and group.
     pub baselines: [BTreeMap<String, Tally>; BASELINES.len()],
     /// By quantile of the model: outcomes at or below its raw prediction.
@@ -145,6 +147,8 @@ impl Evaluation {
         let mut both = Both::default();
         let mut simple = [Tally::default(); BASELINES.len()];
         let mut drawn = Vec::new();
+        let mut days: Vec<Tally> = Vec::new();
+        let mut today = f64::NEG_INFINITY;
         let mut follower =
             Follower::new(metadata.pace.with(q, None), asked.weight(info.interval_s));
         asked.walk(info, samples, wanted, |moment, row, step, out| {
@@ -158,6 +162,14 @@ impl Evaluation {
             }
             both.raw.add(outcome, raw, q);
             both.calibrated.add(outcome, calibrated, q);
+            let day = (step.now_s / DAY_S).floor();
+            if day > today {
+                today = day;
+                days.push(Tally::default());
+            }
+            if let Some(tally) = days.last_mut() {
+                tally.add(outcome, calibrated, q);
+            }
             for (covered, value) in self.covered.iter_mut().zip(out) {
                 *covered += u64::from(outcome <= value.clamp(0.0, limit));
             }
@@ -182,7 +194,7 @@ impl Evaluation {
             self.traces[1] += u64::from((BAND[0]..=BAND[1]).contains(&coverage));
         }
         let traces = self.by_trace.entry(info.group.clone()).or_default();
-        traces.push(both.calibrated);
+        traces.push(days);
         let group = self.groups.entry(info.group.clone()).or_default();
         group.raw.join(&both.raw);
         group.calibrated.join(&both.calibrated);
