@@ -235,9 +235,16 @@ impl<'a> Run<'a> {
         let Annealed { owners, cost, work } = anneal(start, seed, limit, bound, &is_over);
         debug_assert_eq!(cost, priced(self.problem, &owners));
         self.search.is_whole = work == proposals;
-        self.search.work += work;
-        self.search.cost = cost;
-        self.search.owners = owners;
+        self.take(owners, cost, bound, work);
+    }
+
+    /// Takes over what a step found for its work; its bound if that is higher.
+    fn take(&mut self, owners: Vec<Option<u32>>, cost: i64, lower_bound: i64, work: u64) {
+        let search = &mut self.search;
+        search.work += work;
+        search.cost = cost;
+        search.lower_bound = search.lower_bound.max(lower_bound);
+        search.owners = owners;
     }
 
     /// The best assignment, to go on from.
@@ -300,12 +307,8 @@ impl<'a> Run<'a> {
             pricings,
             stop: &|| self.limits.is_over(),
         });
-        let search = &mut self.search;
-        search.is_whole = found.is_whole;
-        search.work += found.work;
-        search.cost = found.cost;
-        search.lower_bound = search.lower_bound.max(found.lower_bound);
-        search.owners = found.owners;
+        self.search.is_whole = found.is_whole;
+        self.take(found.owners, found.cost, found.lower_bound, found.work);
         found.rises
     }
 
@@ -317,12 +320,8 @@ impl<'a> Run<'a> {
         let (limit, is_over) = (self.room(), || self.limits.is_over());
         let (owners, cost) = (&self.search.owners, self.search.cost);
         let found = divide(relaxation, owners, cost, limit, &is_over);
-        let search = &mut self.search;
-        search.is_whole = !found.is_cut;
-        search.work += found.work;
-        search.cost = found.cost;
-        search.lower_bound = search.lower_bound.max(found.lower_bound);
-        search.owners = found.owners;
+        self.search.is_whole = !found.is_cut;
+        self.take(found.owners, found.cost, found.lower_bound, found.work);
         // With all divisions searched the cost is hardly ever not the least.
         if self.is_open() && !found.is_whole {
             self.improve(self.best(), self.rest);
@@ -348,12 +347,10 @@ impl<'a> Run<'a> {
             ..self.settings.clone()
         };
         let solved = prepared.solve(&settings, limits.time_left(), &StopFlag::default());
-        search.work += solved.work;
-        search.cost = solved.parts.total();
-        search.lower_bound = search.lower_bound.max(solved.lower_bound);
-        search.owners = solved.owners;
+        let cost = solved.parts.total();
+        self.take(solved.owners, cost, solved.lower_bound, solved.work);
         if let End::Stopped(reason) = solved.end {
-            search.trouble = Some(format!("the MIP solver stopped: {reason}"));
+            self.search.trouble = Some(format!("the MIP solver stopped: {reason}"));
         }
     }
 }

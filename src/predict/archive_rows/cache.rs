@@ -128,34 +128,26 @@ impl Kept {
         }
     }
 
-    /// The series, ascending by key; nothing behind one that cannot be read.
+    /// The series, ascending by key, up to the first that cannot be read.
     ///
     /// # Errors
-    /// In words, in place of a series.
+    /// In words, in place of a series; ask no further then.
     pub(super) fn series(&self) -> impl Iterator<Item = Result<Series, String>> {
         let mut frames = frames(&self.file).and_then(|mut frames| {
-            next(&mut frames)?;
-            Ok(Some(frames))
+            next(&mut frames)?; // the head
+            Ok(frames)
         });
         std::iter::from_fn(move || {
-            let reading = match &mut frames {
-                Ok(reading) => reading,
-                Err(reason) => {
-                    let reason = std::mem::take(reason);
-                    frames = Ok(None);
-                    return Some(Err(reason));
-                }
+            let frame = match &mut frames {
+                Ok(frames) => next(frames),
+                Err(reason) => Err(reason.clone()),
             };
-            let series = match next(reading.as_mut()?) {
-                Ok(Some(Frame::Series(series))) if series.is_sound() => Ok(series),
-                Ok(None | Some(Frame::End(_))) => return None,
-                Ok(_) => Err("a series makes no sense".into()),
-                Err(error) => Err(error),
-            };
-            if series.is_err() {
-                frames = Ok(None);
+            match frame {
+                Ok(Some(Frame::Series(series))) if series.is_sound() => Some(Ok(series)),
+                Ok(None | Some(Frame::End(_))) => None,
+                Ok(_) => Some(Err("a series makes no sense".into())),
+                Err(reason) => Some(Err(reason)),
             }
-            Some(series)
         })
     }
 }
@@ -203,7 +195,7 @@ impl Writer {
         };
         let header = encode_header(MAGIC, SCHEMA);
         let written = writer.file.write_all(&header);
-        written.map_err(|e| failed(&writer.beside, &e))?;
+        written.map_err(|e| writer.give_up(&e))?;
         writer.frame(&Frame::Head(head))?;
         Ok(writer)
     }
