@@ -78,3 +78,8 @@ pub(super) fn cells(problem: &Problem) -> Option<Vec<Cell>> {
         .collect();
     Some(cells)
 }
+
+/// Whether cells hold two cores and more on average: a model of counts is then much smaller than the host.
+pub(super) fn counts_cores(problem: &Problem) -> bool {
+    cells(problem).is_some_and(|cells| 2 * cells.len() <= problem.cores.len())
+}

@@ -178,6 +178,10 @@ impl<'a> Prepared<'a> {
         (model.columns().len(), model.rows().len())
     }
 
+    pub(super) fn is_aggregated(&self) -> bool {
+        matches!(self.form, Form::Aggregated(_))
+    }
+
     /// The start, counted and rebuilt into threads; none for the thread-level
     /// model. What an incumbent costs on its way back, for the benches.
     #[must_use]
