@@ -29,6 +29,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod basis;
 mod bound;
 mod branching;
 pub mod check;
@@ -59,6 +60,7 @@ mod triplets;
 mod whole;
 mod work;
 
+pub use basis::{Basis, BasisStatus};
 pub use model::{Column, Model, ModelError, Row, Sense};
 pub use observer::Observer;
 pub use options::{Engine, Options, StopFlag};

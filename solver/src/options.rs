@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::basis::Basis;
 use crate::technique::Techniques;
 
 /// Which engine solves.
@@ -78,6 +79,12 @@ pub struct Options {
     pub cutoff: Option<f64>,
     /// A start point, `start[j]` the value of column j; checked, not trusted.
     pub start: Option<Vec<f64>>,
+    /// A basis for the first root relaxation to start from, such as
+    /// [`crate::Outcome::basis`] of a model like this one. One for another number
+    /// of columns or rows is refused ([`crate::LogEvent::BasisRefused`]); one with
+    /// too few or too many basic, or a singular one, is repaired. The own
+    /// engine's alone.
+    pub basis: Option<Basis>,
     /// Seed of every random choice.
     pub seed: u64,
     /// Threads to use.
@@ -106,6 +113,7 @@ impl Default for Options {
             gap_absolute: 0.0,
             cutoff: None,
             start: None,
+            basis: None,
             seed: 0,
             threads: 1,
             techniques: Techniques::default(),
@@ -183,6 +191,13 @@ impl Options {
     #[must_use]
     pub fn with_start(mut self, start: impl Into<Option<Vec<f64>>>) -> Self {
         self.start = start.into();
+        self
+    }
+
+    /// Starts the first root relaxation from this basis. See [`Options::basis`].
+    #[must_use]
+    pub fn with_basis(mut self, basis: impl Into<Option<Basis>>) -> Self {
+        self.basis = basis.into();
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::basis::Basis;
 use crate::technique::Technique;
 use crate::tol;
 
@@ -149,6 +150,12 @@ pub enum LogEvent {
         /// What the check found.
         reason: String,
     },
+    /// The basis to start from is of another number of columns or rows and is
+    /// ignored.
+    BasisRefused {
+        /// What does not fit.
+        reason: String,
+    },
     /// Presolve is done.
     Presolved {
         /// What is left.
@@ -198,6 +205,11 @@ pub struct Outcome {
     pub objective: Option<f64>,
     /// A valid bound on every point's objective.
     pub bound: Option<f64>,
+    /// The optimal basis of the first root relaxation, before cuts: columns and
+    /// rows that presolve removed are unknown. There once that relaxation is a
+    /// part of [`Counters::work`]; none where it was not needed (presolve or
+    /// propagation settled the model) or has no optimum, and from the microlp engine.
+    pub basis: Option<Basis>,
     /// What it cost.
     pub counters: Counters,
     /// What the status alone does not say, for a user to read: which bounds
@@ -300,6 +312,7 @@ mod tests {
             point: None,
             objective: Some(10.0),
             bound: None,
+            basis: None,
             counters: Counters::default(),
             reason: None,
             applied: vec![],

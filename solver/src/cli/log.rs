@@ -53,6 +53,7 @@ impl Log {
     pub(super) fn event(&mut self, event: &LogEvent) -> Option<String> {
         match event {
             LogEvent::StartRefused { reason } => Some(format!("start      refused: {reason}")),
+            LogEvent::BasisRefused { reason } => Some(format!("basis      refused: {reason}")),
             LogEvent::Presolved { size, at } => {
                 let word = match std::mem::replace(&mut self.is_presolved, true) {
                     false => "presolved",

@@ -35,6 +35,7 @@ use std::time::Duration;
 use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
 use crossbeam::sync::{Parker, Unparker};
 
+use crate::basis::Basis;
 use crate::bound::{self, Grid, Space};
 use crate::check::{self, Checked};
 use crate::clock::Clock;
@@ -56,6 +57,8 @@ struct Task {
     ledger: Ledger,
     /// Passed to the engine as its warm start.
     start: Option<Checked>,
+    /// Of the model's columns and rows.
+    basis: Option<Basis>,
     grid: Option<Grid>,
     clock: Clock,
     /// Raised once nobody waits for the worker any more.
@@ -73,8 +76,8 @@ impl Task {
     }
 }
 
-/// What a worker has committed. Everything is cumulative, except that
-/// `incumbent` is only present where it is new.
+/// What a worker has committed, all of it as of `counters`: a report is taken
+/// over as a whole or not at all.
 #[derive(Default)]
 struct Report {
     incumbent: Option<(Checked, &'static str)>,
@@ -82,7 +85,9 @@ struct Report {
     counters: Counters,
     /// What presolve left and such: [`LogEvent::Presolved`], [`LogEvent::Root`]
     /// with any moment, which is set when it is logged.
-    event: Option<LogEvent>,
+    events: Vec<LogEvent>,
+    /// The first root relaxation's; none for no change.
+    basis: Option<Basis>,
     /// What the techniques did so far; none for no change.
     applied: Option<Vec<Applied>>,
     /// Present in the last report.
@@ -165,10 +170,12 @@ pub(crate) fn solve(model: &Model, options: &Options, observer: &mut dyn Observe
         ledger: Ledger::new(model, Limits::of(options)),
         events: Vec::new(),
         applied: Vec::new(),
+        basis: None,
         last_event: Duration::ZERO,
         observer,
     };
     let start = run.take_start(model, options);
+    let basis = run.take_basis(model, options);
     let space = Space::of(model);
     let grid = Grid::of(model.columns());
     if let Some(bound) = bound::trivial(model, space) {
@@ -195,7 +202,7 @@ pub(crate) fn solve(model: &Model, options: &Options, observer: &mut dyn Observe
     if clock.is_over() {
         return run.finish(End::plain(Status::TimeLimit));
     }
-    let end = run.supervise(model, options, start, grid);
+    let end = run.supervise(model, options, (start, basis), grid);
     run.finish(end)
 }
 
@@ -239,6 +246,7 @@ struct Run<'a> {
     ledger: Ledger,
     events: Vec<LogEvent>,
     applied: Vec<Applied>,
+    basis: Option<Basis>,
     /// When the observer heard of something last.
     last_event: Duration,
     observer: &'a mut dyn Observer,
@@ -288,6 +296,22 @@ impl Run<'_> {
         }
     }
 
+    /// The basis to start from, if it is one of such a model.
+    fn take_basis(&mut self, model: &Model, options: &Options) -> Option<Basis> {
+        let basis = options.basis.as_ref()?;
+        let has = (basis.columns.len(), basis.rows.len());
+        let wanted = (model.columns().len(), model.rows().len());
+        if has != wanted {
+            let reason = format!(
+                "it is of {} columns and {} rows, the model has {} and {}",
+                has.0, has.1, wanted.0, wanted.1
+            );
+            self.emit(LogEvent::BasisRefused { reason });
+            return None;
+        }
+        Some(basis.clone())
+    }
+
     fn take_incumbent(&mut self, checked: Checked, source: &'static str) {
         let objective = checked.objective();
         if self.ledger.offer(checked) {
@@ -318,7 +342,7 @@ impl Run<'_> {
         &mut self,
         model: &Model,
         options: &Options,
-        start: Option<Checked>,
+        (start, basis): (Option<Checked>, Option<Basis>),
         grid: Option<Grid>,
     ) -> End {
         let abandoned = Arc::new(AtomicBool::new(false));
@@ -326,6 +350,7 @@ impl Run<'_> {
             model: model.clone(),
             ledger: self.ledger.clone(),
             start,
+            basis,
             grid,
             clock: self.clock,
             abandoned: Arc::clone(&abandoned),
@@ -383,6 +408,22 @@ impl Run<'_> {
     /// Takes over a report; the end, if it was the last.
     fn commit(&mut self, report: Report) -> Option<End> {
         self.ledger.counters = report.counters;
+        if let Some(bound) = report.bound
+            && !report.events.is_empty()
+        {
+            self.raise_bound(bound);
+        }
+        for event in report.events {
+            let event = match event {
+                LogEvent::Presolved { size, .. } => {
+                    let at = self.moment();
+                    LogEvent::Presolved { size, at }
+                }
+                LogEvent::Root { .. } => LogEvent::Root { at: self.moment() },
+                other => other,
+            };
+            self.emit(event);
+        }
         if let Some((checked, source)) = report.incumbent {
             self.take_incumbent(checked, source);
         }
@@ -392,17 +433,8 @@ impl Run<'_> {
         if let Some(applied) = report.applied {
             self.applied = applied;
         }
-        match report.event {
-            Some(LogEvent::Presolved { size, .. }) => {
-                let at = self.moment();
-                self.emit(LogEvent::Presolved { size, at });
-            }
-            Some(LogEvent::Root { .. }) => {
-                let at = self.moment();
-                self.emit(LogEvent::Root { at });
-            }
-            Some(other) => self.emit(other),
-            None => {}
+        if report.basis.is_some() {
+            self.basis = report.basis;
         }
         report.end
     }
@@ -420,6 +452,7 @@ impl Run<'_> {
             point: incumbent.map(Checked::into_point),
             objective,
             bound,
+            basis: self.basis,
             counters,
             reason: end.reason,
             applied: self.applied,

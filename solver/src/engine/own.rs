@@ -14,6 +14,7 @@ use std::mem;
 
 use super::ledger::Ledger;
 use super::{End, Report, Task};
+use crate::basis::Basis;
 use crate::bound::{self, Space};
 use crate::check::{self, Checked};
 use crate::lp::{Lp, LpLimits, LpStatus};
@@ -63,6 +64,7 @@ pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
             .iter()
             .map(|checked| checked.point().to_vec())
             .collect(),
+        basis: task.basis.clone(),
         debug: task.debug.clone(),
         ..SearchParams::default()
     };
@@ -73,6 +75,7 @@ pub(super) fn run(task: Task, send: &mut dyn FnMut(Report) -> bool) {
         pending: None,
         events: Vec::new(),
         applied: None,
+        basis: None,
         next_report: 0,
         refused: 0,
         is_ended: false,
@@ -112,6 +115,8 @@ struct Caller<'a> {
     events: Vec<LogEvent>,
     /// What the techniques did, for the next report.
     applied: Option<Vec<Applied>>,
+    /// The first root relaxation's, for the next report.
+    basis: Option<Basis>,
     /// Work count of the next report.
     next_report: u64,
     /// Points that were refused and not repaired.
@@ -165,6 +170,10 @@ impl Listener for Caller<'_> {
         });
     }
 
+    fn root_basis(&mut self, basis: &Basis) {
+        self.basis = Some(basis.clone());
+    }
+
     fn root_solved(&mut self) {
         self.events.push(LogEvent::Root {
             at: Moment::default(),
@@ -203,17 +212,6 @@ impl Caller<'_> {
         if !self.task.is_wanted() {
             return false;
         }
-        for event in mem::take(&mut self.events) {
-            let report = Report {
-                bound: self.ledger.bound(),
-                counters: self.ledger.counters,
-                event: Some(event),
-                ..Report::default()
-            };
-            if !(self.send)(report) {
-                return false;
-            }
-        }
         self.next_report = self.ledger.counters.work + chunk(self.ledger.counters.work);
         let is_last = end.is_some();
         self.is_ended |= is_last;
@@ -221,7 +219,8 @@ impl Caller<'_> {
             incumbent: self.pending.take(),
             bound: self.ledger.bound(),
             counters: self.ledger.counters,
-            event: None,
+            events: mem::take(&mut self.events),
+            basis: self.basis.take(),
             applied: self.applied.take(),
             end,
         }) && !is_last

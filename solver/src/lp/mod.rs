@@ -18,7 +18,7 @@
 //! | `primal.rs` | primal simplex: Devex, Harris ratio test; clean-up and unbounded problems |
 //! | `scaling.rs`, `refine.rs` | powers of two for rows and columns; basic values to full precision |
 //! | `solve.rs` | phases, removal of shifts, the recovery ladder |
-//! | `crash.rs` | a start with fewer fixed logicals |
+//! | `crash.rs`, `warm.rs` | a start with fewer fixed logicals; a start from the basis of a problem like this one |
 //! | `bound.rs` | dual bounds that round-off cannot break |
 //! | `proof.rs` | Farkas vectors and rays, checked against the caller's data |
 //! | `edit.rs` | bounds, costs, rows and columns that come and go |
@@ -46,6 +46,7 @@ mod scaling;
 mod solve;
 mod sparse_vector;
 mod state;
+mod warm;
 
 #[cfg(test)]
 mod tests;

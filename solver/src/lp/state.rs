@@ -16,6 +16,9 @@ use crate::work::Budget;
 /// Position of a variable that is not in the basis.
 pub(super) const NONBASIC: Index = Index::MAX;
 
+/// A basis position that [`State::factorize`] is to fill.
+pub(super) const EMPTY: Index = Index::MAX;
+
 /// Shifts are taken back one by one where there is one for at least so many
 /// variables.
 const FEW_SHIFTS: usize = 10;
@@ -105,7 +108,9 @@ struct Columns<'a> {
 
 impl BasisColumns for Columns<'_> {
     fn column(&self, position: usize, entry: &mut dyn FnMut(usize, f64)) {
-        self.problem.each(self.head[position] as usize, entry);
+        if self.head[position] != EMPTY {
+            self.problem.each(self.head[position] as usize, entry);
+        }
     }
 }
 
@@ -416,7 +421,7 @@ impl State {
         self.apply_flips(budget);
     }
 
-    /// Factorises the basis, repairing it where it is singular.
+    /// Factorises the basis, repairing it where it is singular or not complete.
     pub(super) fn factorize(
         &mut self,
         problem: &Problem,
@@ -440,9 +445,11 @@ impl State {
                 Factored::Stopped => return Err(Failure::Stopped),
                 Factored::Singular { replacements } => {
                     for (p, row) in replacements {
-                        let (old, new) = (self.head[p] as usize, problem.n() + row);
-                        self.leave(old, nearest(self.xb[p], self.lower[old], self.upper[old]));
-                        self.enter(new, p);
+                        if self.head[p] != EMPTY {
+                            let old = self.head[p] as usize;
+                            self.leave(old, nearest(self.xb[p], self.lower[old], self.upper[old]));
+                        }
+                        self.enter(problem.n() + row, p);
                         self.weight[p] = 1.0;
                     }
                     self.is_primal_stale = true;

@@ -29,6 +29,7 @@ mod tests;
 pub(crate) use postsolve::Postsolve;
 
 use crate::mip::Mip;
+use crate::sparse::index;
 use crate::technique::{Technique, Techniques};
 use crate::work::Budget;
 
@@ -149,8 +150,10 @@ pub(crate) fn presolve(mip: &Mip, techniques: Techniques, budget: &mut Budget) -
     };
     match result {
         Ok(()) => {
-            let (reduced, kept) = state.snapshot();
-            state.postsolve.set_kept(kept);
+            let (reduced, columns) = state.snapshot();
+            let rows = (0..mip.rows()).filter(|&i| state.is_row[i]);
+            let rows = rows.map(index).collect();
+            state.postsolve.set_kept(columns, rows);
             Presolved::Reduced(Reduced {
                 mip: reduced,
                 postsolve: std::mem::take(&mut state.postsolve),

@@ -15,6 +15,7 @@
 //! Integer columns are rounded where that is within [`SNAP`]: their exact value
 //! is integral by the reduction's own conditions.
 
+use crate::basis::Basis;
 use crate::mip::Mip;
 use crate::sparse::{Index, index};
 use crate::tol;
@@ -87,8 +88,11 @@ struct Unlocked {
 pub(crate) struct Postsolve {
     /// By reduced column: the original column.
     kept: Vec<Index>,
-    /// Number of original columns.
+    /// By reduced row: the original row.
+    kept_rows: Vec<Index>,
+    /// Number of original columns and rows.
     columns: usize,
+    rows: usize,
     steps: Vec<Step>,
     terms: Vec<Entry>,
 }
@@ -97,13 +101,16 @@ impl Postsolve {
     pub(super) fn identity(mip: &Mip) -> Self {
         Self {
             kept: (0..mip.columns()).map(index).collect(),
+            kept_rows: (0..mip.rows()).map(index).collect(),
             columns: mip.columns(),
+            rows: mip.rows(),
             ..Self::default()
         }
     }
 
-    pub(super) fn set_kept(&mut self, kept: Vec<Index>) {
-        self.kept = kept;
+    pub(super) fn set_kept(&mut self, columns: Vec<Index>, rows: Vec<Index>) {
+        self.kept = columns;
+        self.kept_rows = rows;
     }
 
     pub(super) fn fixed(&mut self, column: Index, value: f64) {
@@ -219,6 +226,19 @@ impl Postsolve {
             }
         }
         full
+    }
+
+    /// The original basis of the reduced one: of columns and rows that went
+    /// nothing is known.
+    pub(crate) fn restore_basis(&self, reduced: &Basis) -> Basis {
+        let mut basis = Basis::unknown(self.columns, self.rows);
+        basis.take_part(reduced, &self.kept, &self.kept_rows);
+        basis
+    }
+
+    /// The reduced basis of the original one.
+    pub(crate) fn reduce_basis(&self, original: &Basis) -> Basis {
+        original.part(&self.kept, &self.kept_rows)
     }
 
     /// The reduced point of the original point `full`; best effort, it may be

@@ -54,8 +54,10 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::basis::Basis;
 use crate::mip::Mip;
 use crate::presolve::{Postsolve, Presolved, Reduced, presolve};
 use crate::tally::{Effort, Tally};
@@ -89,6 +91,8 @@ pub(crate) struct SearchParams {
     pub(crate) is_sub_mip: bool,
     /// Feasible points to start from.
     pub(crate) starts: Vec<Vec<f64>>,
+    /// A basis for the first root relaxation to start from.
+    pub(crate) basis: Option<Basis>,
     /// A known optimal point that no step may lose, for tests.
     pub(crate) debug: Option<Vec<f64>>,
 }
@@ -107,6 +111,7 @@ impl Default for SearchParams {
             lattice: None,
             is_sub_mip: false,
             starts: Vec::new(),
+            basis: None,
             debug: None,
         }
     }
@@ -137,6 +142,9 @@ pub(crate) trait Listener {
 
     /// Presolve left that problem.
     fn presolved(&mut self, _mip: &Mip) {}
+
+    /// The first root relaxation's optimal basis; counts once a step is told.
+    fn root_basis(&mut self, _basis: &Basis) {}
 
     /// The root relaxation is solved.
     fn root_solved(&mut self) {}
@@ -197,6 +205,14 @@ impl Listener for Restoring<'_> {
         self.inner.presolved(mip);
     }
 
+    fn root_basis(&mut self, basis: &Basis) {
+        let mut basis = Cow::Borrowed(basis);
+        for layer in self.layers.iter().rev() {
+            basis = Cow::Owned(layer.restore_basis(&basis));
+        }
+        self.inner.root_basis(&basis);
+    }
+
     fn root_solved(&mut self) {
         self.inner.root_solved();
     }
@@ -221,6 +237,8 @@ pub(crate) fn search(
         best: None,
         unresolved: 0,
         starts: params.starts.clone(),
+        basis: params.basis.clone(),
+        is_rooted: false,
         debug: params.debug.clone(),
         restarts: 0,
         tick_end: budget.ticks().saturating_add(params.ticks),
@@ -253,6 +271,7 @@ pub(crate) fn search(
         };
         let Reduced { mip, postsolve, .. } = reduced;
         carry.starts = carry.starts.iter().map(|x| postsolve.reduce(x)).collect();
+        carry.basis = carry.basis.map(|basis| postsolve.reduce_basis(&basis));
         carry.debug = carry.debug.map(|x| postsolve.reduce(&x));
         check_debug(&mip, &carry, techniques);
         layers.push(postsolve);
@@ -333,6 +352,7 @@ fn plain(
     listener: &mut dyn Listener,
 ) -> SearchEnd {
     carry.starts = params.starts.clone();
+    carry.basis = None;
     carry.debug = params.debug.clone();
     carry.unresolved = 0;
     let mut tree = Tree::new(
@@ -359,6 +379,10 @@ struct Carry {
     unresolved: u64,
     /// In the space of the problem that is presolved next.
     starts: Vec<Vec<f64>>,
+    /// For the first root relaxation, in the same space.
+    basis: Option<Basis>,
+    /// Whether a first root relaxation's basis was told.
+    is_rooted: bool,
     debug: Option<Vec<f64>>,
     restarts: u32,
     /// Budget ticks at which the search ends.

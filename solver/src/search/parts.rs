@@ -35,6 +35,7 @@
 //! solve small parts ahead, here all take turns.
 
 use super::{Carry, Ending, Lattice, Listener, Progress, SearchParams, search, settled};
+use crate::basis::Basis;
 use crate::heuristics::{feasibility_jump, jump_ticks};
 use crate::mip::Mip;
 use crate::structure::components::{Component, components};
@@ -57,6 +58,8 @@ struct Known {
     best: Option<(f64, Vec<f64>)>,
     bound: f64,
     is_rooted: bool,
+    /// Whether its first relaxation's basis is known.
+    is_based: bool,
 }
 
 /// The whole, as the search of part `at` sees it.
@@ -67,6 +70,8 @@ struct Whole<'a> {
     parts: &'a [Component],
     known: Vec<Known>,
     at: usize,
+    /// What is known of the first root relaxation's basis.
+    basis: Basis,
     carry: &'a mut Carry,
     /// What had been done before the search of this part.
     before: Progress,
@@ -103,6 +108,7 @@ pub(super) fn search_parts(
         best: None,
         bound: f64::NEG_INFINITY,
         is_rooted: false,
+        is_based: false,
     };
     let mut whole = Whole {
         mip,
@@ -111,6 +117,7 @@ pub(super) fn search_parts(
         known: vec![none; parts.len()],
         parts: &parts,
         at: 0,
+        basis: Basis::unknown(mip.columns(), mip.rows()),
         carry,
         before: Progress::default(),
         is_ended: false,
@@ -223,6 +230,9 @@ impl Whole<'_> {
             ticks: limit.min(left),
             memory: self.params.memory,
             starts: known.best.iter().map(|(_, x)| x.clone()).collect(),
+            basis: (self.carry.basis.as_ref())
+                .filter(|_| !known.is_based)
+                .map(|basis| basis.part(&part.columns, &part.rows)),
             debug: self
                 .carry
                 .debug
@@ -371,6 +381,16 @@ impl Listener for Whole<'_> {
         self.note(progress);
         self.is_ended = !self.listener.step(&self.carry.progress);
         !self.is_ended
+    }
+
+    fn root_basis(&mut self, basis: &Basis) {
+        let known = &mut self.known[self.at];
+        if self.carry.restarts == 0 && !known.is_based {
+            known.is_based = true;
+            let part = &self.parts[self.at];
+            self.basis.take_part(basis, &part.columns, &part.rows);
+            self.listener.root_basis(&self.basis);
+        }
     }
 
     fn root_solved(&mut self) {

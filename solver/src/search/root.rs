@@ -276,7 +276,9 @@ impl Tree<'_> {
         has_integers: bool,
         budget: &mut Budget,
     ) -> Result<Relaxed, Ending> {
-        if self.params.techniques.has(Technique::Crash) {
+        if let Some(basis) = self.carry.basis.take() {
+            self.lp.warm_start(&basis.into(), budget);
+        } else if self.params.techniques.has(Technique::Crash) {
             let before = budget.ticks();
             let chosen = self.lp.crash(budget) as u64;
             let effort = Effort {
@@ -292,6 +294,9 @@ impl Tree<'_> {
         if status == LpStatus::Trouble && !budget.is_over() {
             self.lp.set_basis(&slack_basis(&self.lp));
             status = self.lp.solve(&limits, budget);
+        }
+        if status == LpStatus::Optimal {
+            self.tell_basis();
         }
         match status {
             LpStatus::Stopped => Err(Ending::Stopped),
@@ -314,6 +319,14 @@ impl Tree<'_> {
             LpStatus::Cutoff | LpStatus::IterationLimit | LpStatus::Trouble => {
                 Ok(Relaxed::Unsolved)
             }
+        }
+    }
+
+    /// Tells the first relaxation's basis.
+    fn tell_basis(&mut self) {
+        if !self.carry.is_rooted && !self.params.is_sub_mip {
+            self.carry.is_rooted = true;
+            self.listener.root_basis(&self.lp.basis().into());
         }
     }
 

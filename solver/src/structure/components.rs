@@ -17,6 +17,8 @@ pub(crate) struct Component {
     pub(crate) mip: Mip,
     /// By column of the part: the column of the whole, ascending.
     pub(crate) columns: Vec<Index>,
+    /// By row of the part: the row of the whole, ascending.
+    pub(crate) rows: Vec<Index>,
 }
 
 impl Component {
@@ -79,6 +81,7 @@ pub(crate) fn components(mip: &Mip, budget: &mut Budget) -> Vec<Component> {
         .map(|(columns, rows)| Component {
             mip: part(mip, &columns, &rows, &at),
             columns,
+            rows,
         })
         .collect()
 }

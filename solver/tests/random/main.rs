@@ -9,7 +9,7 @@
 //!
 //! Each model is solved with the default techniques and with one other set of
 //! [`configs`] (each technique alone, each left out, none, all) in turn, some
-//! also with limits, with a start point, and with a debug solution. A failure
+//! also with limits, with a start point, with a random basis, and with a debug solution. A failure
 //! is made smaller by [`shrink`] and printed as an MPS file.
 //!
 //! | variable | meaning |
@@ -37,8 +37,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use branchcut::{
-    Engine, Model, Observer, Options, Outcome, Sense, Status, Technique, Techniques, check, io,
-    solve_with,
+    Basis, BasisStatus, Engine, Model, Observer, Options, Outcome, Sense, Status, Technique,
+    Techniques, check, io, solve_with,
 };
 use generate::{Case, FAMILIES, Random};
 use oracle::Answer;
@@ -97,6 +97,8 @@ enum Ask {
     Iterations(u64),
     Gap(f64),
     Start,
+    /// A random basis of that seed.
+    Basis(u64),
     Debug,
     Cutoff(f64),
     Milliseconds(u64),
@@ -163,6 +165,7 @@ fn run(model: &Model, trial: &Trial, answer: &Answer, engine: Engine) -> (Outcom
         Ask::Iterations(limit) => options.with_lp_iteration_limit(limit),
         Ask::Gap(gap) => options.with_gap_relative(gap),
         Ask::Start => options.with_start(answer.some_point(model)),
+        Ask::Basis(seed) => options.with_basis(any_basis(model, &mut Random::new(seed))),
         Ask::Cutoff(worse) => {
             options.with_cutoff(answer.optimum().map(|optimum| match model.sense {
                 Sense::Minimize => optimum + worse,
@@ -190,6 +193,23 @@ fn run(model: &Model, trial: &Trial, answer: &Answer, engine: Engine) -> (Outcom
     };
     let outcome = solve_with(model, &options, &mut witness);
     (outcome, witness.complaint)
+}
+
+/// Any statuses at all: mostly no basis.
+fn any_basis(model: &Model, random: &mut Random) -> Basis {
+    let mut any = |count: usize| {
+        let all = [
+            BasisStatus::Basic,
+            BasisStatus::Lower,
+            BasisStatus::Upper,
+            BasisStatus::Unknown,
+        ];
+        (0..count).map(|_| all[random.below(4) as usize]).collect()
+    };
+    Basis {
+        columns: any(model.columns().len()),
+        rows: any(model.rows().len()),
+    }
 }
 
 /// What is wrong with an outcome; a complaint that starts with `trouble` is
@@ -318,6 +338,7 @@ fn ask(random: &mut Random, seed: u64, answer: &Answer) -> Ask {
         4 => Ask::Start,
         5 | 6 if answer.point().is_some() => Ask::Debug,
         7 if optimum.is_some() => Ask::Cutoff(f64::from(random.below(3) as i32)),
+        9 => Ask::Basis(seed),
         8 if seed % 120 == 8 => Ask::Milliseconds(1 + random.below(3) as u64),
         _ => Ask::Plain,
     }
