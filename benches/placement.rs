@@ -21,7 +21,7 @@
 //! cargo bench --bench placement -- --rounds 10000     many rounds on one host of 96 threads (x96-75-none)
 //! cargo bench --bench placement -- --rounds 10000 --seed 2 x64-75-none    other events, another host
 //! cargo bench --bench placement -- --rounds 100 --at 50 e128-75-none       50 ms of CPU a round, not 1 s
-//! cargo bench --bench placement -- --rounds 100 --at 50 --cold e128-75-none    each round without the prices of the one before
+//! cargo bench --bench placement -- --rounds 100 --at 50 --cold e128-75-none    each round without what the search of the one before left
 //! ```
 #![allow(clippy::print_stdout, reason = "a table is the result")]
 #![expect(clippy::expect_used, reason = "a bench may stop on broken input")]
@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 
 use cpufence::cpuset::{CpuId, CpuSet};
 use cpufence::placement::{
-    ContainerSpec, HostModels, Instance, Placed, Placement, Prices, SolveSettings, Status,
+    ContainerSpec, HostModels, Instance, Placed, Placement, SolveSettings, Status, WarmStart,
     parse_host, place, place_from,
 };
 
@@ -97,13 +97,14 @@ fn settings(budget: Duration) -> SolveSettings {
 
 /// One run. With `by_cpu` the budget is of CPU time, so that the phases are.
 fn run(instance: &Instance, budget: Duration, by_cpu: bool) -> Run {
-    run_from(instance, None, &mut HostModels::default(), budget, by_cpu)
+    let (warm, mut hosts) = (WarmStart::default(), HostModels::default());
+    run_from(instance, &warm, &mut hosts, budget, by_cpu)
 }
 
-/// The same from the prices of an earlier round, with the models of earlier rounds' hosts.
+/// The same from what was left by an earlier round, with the models of earlier rounds' hosts.
 fn run_from(
     instance: &Instance,
-    prices: Option<&Prices>,
+    warm: &WarmStart,
     hosts: &mut HostModels,
     budget: Duration,
     by_cpu: bool,
@@ -115,7 +116,7 @@ fn run_from(
     };
     let settings = settings(budget);
     let placed =
-        place_from(instance, &CpuSet::new(), &settings, prices, hosts, &clock).expect("a plan");
+        place_from(instance, &CpuSet::new(), &settings, warm, hosts, &clock).expect("a plan");
     Run {
         wall: started.elapsed(),
         cpu: cpu() - before,
@@ -345,13 +346,13 @@ fn late(subjects: &[Subject], runs: usize, only_ms: Option<u64>) {
 /// `rounds` events on a host: in turn as the dice say a
 /// container comes (a fill of 95 % at most), one goes, or predictions change
 /// (three containers by up to 30 %). Each round starts from the placement of
-/// the one before, and unless `is_cold` from its prices. `gap` is the proven one, percent.
+/// the one before, and unless `is_cold` from what its search left. `gap` is the proven one, percent.
 fn rounds(subject: &Subject, rounds: u64, seed: u64, budget: Duration, is_cold: bool) {
     let mut instance = subject.instance.clone();
     let threads = instance.topology.online().len();
     let mut random = Random(seed);
     let (mut times, mut proved, mut work) = (Vec::new(), 0u64, 0u64);
-    let (mut gaps, mut cost, mut prices) = (Vec::new(), 0, None);
+    let (mut gaps, mut cost, mut warm) = (Vec::new(), 0, WarmStart::default());
     let mut hosts = HostModels::default();
     let before = cpu();
     for round in 0..rounds {
@@ -377,9 +378,9 @@ fn rounds(subject: &Subject, rounds: u64, seed: u64, budget: Duration, is_cold: 
                 container.rho_mcpu = Some((rho * part / 100).clamp(50, 1000));
             }
         }
-        let mut run = run_from(&instance, prices.as_ref(), &mut hosts, budget, true);
+        let mut run = run_from(&instance, &warm, &mut hosts, budget, true);
         if !is_cold {
-            prices = run.placed.prices.take();
+            warm = std::mem::take(&mut run.placed.warm);
         }
         let answer = &run.placed.answer;
         cost += answer.cost_parts.total();

@@ -35,16 +35,16 @@ pub fn decide(
             &instance,
             &field.unavailable,
             &state.settings.solve,
-            state.prices.as_ref(),
+            &state.warm,
             hosts,
             clock,
         )
         .map(Some)
     };
     let mut build_s = 0.0;
-    let prices = match &answer {
-        Ok(Some(placed)) => placed.prices.clone(),
-        _ => state.prices.clone(),
+    let warm = match &answer {
+        Ok(Some(placed)) => placed.warm.clone(),
+        _ => state.warm.clone(),
     };
     let mut plan = match answer {
         Ok(Some(placed)) => {
@@ -88,7 +88,7 @@ pub fn decide(
         plan,
         explanation,
         build_s,
-        prices,
+        warm: Some(warm),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::cgroup::{
 };
 use crate::cpuset::CpuSet;
 use crate::history::trace::parse_traces;
-use crate::placement::{ContainerSpec, SolveSettings, parse_host};
+use crate::placement::{ContainerSpec, SolveSettings, WarmStart, parse_host};
 use crate::predict::built_in;
 use crate::predict::forecast::{Chain, predict_once};
 
@@ -73,7 +73,7 @@ pub fn embedded_state() -> Result<State, String> {
         containers,
         pool_assigned: None,
         first_sets: JournalState::default(),
-        prices: None,
+        warm: WarmStart::default(),
     })
 }
 

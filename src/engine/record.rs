@@ -3,8 +3,8 @@
 //!
 //! The bytes are a u32 schema version and the record, encoded by
 //! [`crate::codec`] and deflated (RFC 1951): names and keys repeat, and a round
-//! shrinks to about a tenth. Times lie outside what is compared. The prices that the round
-//! began with and those that it left follow the round.
+//! shrinks to about a tenth. Times lie outside what is compared. What the round's search
+//! began with and what it left follow the round.
 
 use std::io::{Read, Write};
 
@@ -17,9 +17,10 @@ mod earlier;
 
 use super::state::{Decision, Event, State};
 use crate::codec::{self, CodecError};
+use crate::placement::Prices;
 
 /// Version of the record's form.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// One round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ impl Round {
     /// # Errors
     /// If it is too large for the journal.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        let plain = codec::encode_value(&(self, &self.state.prices, &self.decision.prices))?;
+        let plain = codec::encode_value(&(self, &self.state.warm, &self.decision.warm))?;
         let mut encoder = DeflateEncoder::new(SCHEMA.to_le_bytes().to_vec(), Compression::fast());
         let done = encoder.write_all(&plain).and_then(|()| encoder.finish());
         done.map_err(|e| CodecError::Encode(e.to_string()))
@@ -59,11 +60,18 @@ impl Round {
             Some(SCHEMA) => {
                 let (mut round, before, after): (Self, _, _) =
                     codec::decode_value(&inflate(&bytes[4..])?)?;
-                round.state.prices = before;
-                round.decision.prices = after;
+                round.state.warm = before;
+                round.decision.warm = after;
                 Ok(round)
             }
-            // Schema 3 knew of no prices.
+            // Schema 4 knew of prices alone; what it left is not compared.
+            Some(4) => {
+                let (mut round, before, _): (Self, Option<Prices>, Option<Prices>) =
+                    codec::decode_value(&inflate(&bytes[4..])?)?;
+                round.state.warm.prices = before;
+                Ok(round)
+            }
+            // Schema 3 knew of no warm starts.
             Some(3) => codec::decode_value(&inflate(&bytes[4..])?),
             Some(2) => {
                 let round = codec::decode_value::<earlier::Second>(&inflate(&bytes[4..])?);

@@ -285,9 +285,10 @@ pub fn observe(
         containers,
         pool_assigned,
         first_sets,
-        prices: last
+        warm: last
             .as_ref()
-            .and_then(|round| round.decision.prices.clone()),
+            .and_then(|round| round.decision.warm.clone())
+            .unwrap_or_default(),
     };
     Ok(Sight {
         state,

@@ -9,7 +9,7 @@ use crate::cgroup::journal::JournalState;
 use crate::cgroup::{Container, CpusetWrite, Version};
 use crate::cpuset::CpuSet;
 use crate::placement::{
-    Answer, Constraint, Lending, Overrun, Prices, SolveSettings, System, Weights,
+    Answer, Constraint, Lending, Overrun, SolveSettings, System, WarmStart, Weights,
 };
 use crate::predict::Prediction;
 use crate::topology::Topology;
@@ -64,7 +64,7 @@ pub struct State {
     /// What the search of the last decision left: see [`crate::placement::place_from`].
     /// Beside the rest in the journal.
     #[serde(skip)]
-    pub prices: Option<Prices>,
+    pub warm: WarmStart,
 }
 
 /// Why a round happens.
@@ -134,18 +134,19 @@ pub struct Decision {
     pub explanation: Vec<String>,
     /// Seconds until the search began; a time, so not compared.
     pub build_s: f64,
-    /// What the next round's search starts from. Beside the rest in the journal.
+    /// What the next round's search starts from; none in a record of an earlier schema.
+    /// Beside the rest in the journal.
     #[serde(skip)]
-    pub prices: Option<Prices>,
+    pub warm: Option<WarmStart>,
 }
 
 impl Decision {
-    /// Whether the two decide the same, to the byte. One recorded before there were prices
-    /// says nothing of them.
+    /// Whether the two decide the same, to the byte. A record of an earlier
+    /// schema says nothing of what the search leaves.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.plan == other.plan
             && self.explanation == other.explanation
-            && (self.prices.is_none() || self.prices == other.prices)
+            && (self.warm.is_none() || self.warm == other.warm)
     }
 }

@@ -1,6 +1,10 @@
 //! `decide` on small hosts; expected sets worked out by hand.
 
+use std::io::Write;
 use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 
 use super::record::Round;
 use super::replay::decide_again;
@@ -10,8 +14,9 @@ use crate::cgroup::{
     Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource,
     Version,
 };
+use crate::codec;
 use crate::cpuset::CpuSet;
-use crate::placement::{HostModels, Kind, POOL, SolveSettings, Status};
+use crate::placement::{HostModels, Kind, POOL, Prices, SolveSettings, Status, WarmStart};
 use crate::predict::{Link, Prediction};
 use crate::topology::make_topology;
 
@@ -98,7 +103,7 @@ fn state(containers: Vec<Managed>) -> State {
         containers,
         pool_assigned: None,
         first_sets: JournalState::default(),
-        prices: None,
+        warm: WarmStart::default(),
     }
 }
 
@@ -319,6 +324,31 @@ fn a_round_survives_the_journal_and_is_decided_again() {
     );
 }
 
+/// Schema 4 had prices in place of warm starts, [`None`] where there were none.
+#[test]
+fn a_round_of_schema_4_is_read() {
+    let state = state(vec![container("a", 1, 3), container("b", 2, 2)]);
+    let event = Event::Rebalance;
+    let round = Round {
+        decision: decide(&state, &event, &mut HostModels::default(), &|| {
+            Duration::ZERO
+        }),
+        state,
+        event,
+        elapsed_s: 0.25,
+    };
+    let prices = Some(Prices::default());
+    let plain = codec::encode_value(&(&round, &prices, &prices)).unwrap();
+    let mut encoder = DeflateEncoder::new(4u32.to_le_bytes().to_vec(), Compression::fast());
+    encoder.write_all(&plain).unwrap();
+    let read = Round::decode(&encoder.finish().unwrap()).unwrap();
+    assert_eq!(read.state.warm.prices, prices);
+    assert_eq!(read.decision.warm, None);
+    assert_eq!(read.decision.plan, round.decision.plan);
+    assert!(decide_again(&read, &mut HostModels::default()).is_same(&round.decision));
+    assert!(round.decision.is_same(&round.decision));
+}
+
 #[test]
 fn the_order_of_containers_does_not_matter() {
     let members = [
@@ -346,7 +376,7 @@ fn prices_go_from_round_to_round_and_into_the_record() {
         m
     };
     let mut members: Vec<Managed> = (0..10).map(busy).collect();
-    let (mut prices, mut begun, mut bounds) = (None, 0, (0, 0));
+    let (mut warm, mut begun, mut bounds) = (WarmStart::default(), 0, (0, 0));
     for round in 0..16u32 {
         if round % 3 == 1 {
             members.remove(round as usize % members.len());
@@ -356,7 +386,7 @@ fn prices_go_from_round_to_round_and_into_the_record() {
         now.topology = make_topology(2, 4, 4, 2);
         now.settings.solve.work_limit = None;
         now.settings.solve.budget = Some(Duration::from_millis(50));
-        now.prices = prices;
+        now.warm = warm;
         // Some looks at the clock, and the time is over.
         let most = [40, 4000, 9, 250, 900][round as usize % 5];
         let decide_within = |now: &State| {
@@ -368,16 +398,16 @@ fn prices_go_from_round_to_round_and_into_the_record() {
         };
         let decision = decide_within(&now);
         let cold = State {
-            prices: None,
+            warm: WarmStart::default(),
             ..now.clone()
         };
-        begun += u32::from(now.prices.as_ref().is_some_and(|p| !p.is_empty()));
+        begun += u32::from(now.warm.prices.as_ref().is_some_and(|p| !p.is_empty()));
         bounds.0 += decision.plan.answer.lower_bound;
         bounds.1 += decide_within(&cold).plan.answer.lower_bound;
         for m in &mut members {
             m.assigned = decision.plan.answer.placement.get(&m.container.id).cloned();
         }
-        prices = decision.prices.clone();
+        warm = decision.warm.clone().unwrap();
         let round = Round {
             state: now,
             event: Event::Rebalance,

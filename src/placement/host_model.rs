@@ -294,7 +294,7 @@ mod tests {
     use super::*;
     use crate::placement::random::{Random, Shape, instance};
     use crate::placement::testing::{container, flat_host};
-    use crate::placement::{SolveSettings, place_from};
+    use crate::placement::{SolveSettings, WarmStart, place_from};
     use std::time::Duration;
 
     #[test]
@@ -369,8 +369,8 @@ mod tests {
                 instance.containers[0].predicted_p95 *= 1.5;
             }
             let place = |models: &mut HostModels| {
-                let clock = || Duration::ZERO;
-                place_from(&instance, &CpuSet::new(), &settings, None, models, &clock)
+                let (warm, clock) = (WarmStart::default(), || Duration::ZERO);
+                place_from(&instance, &CpuSet::new(), &settings, &warm, models, &clock)
             };
             assert_eq!(place(&mut models), place(&mut HostModels::default()));
         }

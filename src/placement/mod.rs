@@ -54,6 +54,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod types;
+mod warm;
 mod ways;
 mod what_if;
 
@@ -74,4 +75,5 @@ pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LARGEST_WEIGHT, LevelWeights,
     MoveWeights, Placement, SolveSettings, Status, System, Weights,
 };
+pub use warm::WarmStart;
 pub use what_if::{ChangeError, Idle, Room, Side, Step, changed, changed_weights, reprice, sides};

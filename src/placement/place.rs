@@ -24,7 +24,6 @@
 
 use std::time::Duration;
 
-use super::configuration::Prices;
 use super::conflict::{Room, Settled, settle};
 use super::cost::cost;
 use super::guard::{Found, guard};
@@ -36,6 +35,7 @@ use super::problem::{Problem, ProblemError};
 use super::rules::{Resolved, resolve};
 use super::search::{Limits, Search, search};
 use super::types::{Answer, Instance, Kind, Placement, SolveSettings, Status};
+use super::warm::WarmStart;
 use crate::cpuset::CpuSet;
 
 /// Why there is no answer.
@@ -79,8 +79,8 @@ pub struct Placed {
     pub keep_cost: i64,
     /// Whether threads have several owners, on an over-full host.
     pub is_shared: bool,
-    /// What a next round may start from, see [`place_from`]; none where no prices are needed.
-    pub prices: Option<Prices>,
+    /// What a next round may start from, see [`place_from`].
+    pub warm: WarmStart,
     /// Time until the search began.
     pub build: Duration,
     /// Time until the MIP began, or the search ended without it.
@@ -147,13 +147,13 @@ pub fn place(
     settings: &SolveSettings,
     clock: &dyn Fn() -> Duration,
 ) -> Result<Placed, PlacementError> {
-    let mut hosts = HostModels::default();
-    place_from(instance, unavailable, settings, None, &mut hosts, clock)
+    let (warm, mut hosts) = (WarmStart::default(), HostModels::default());
+    place_from(instance, unavailable, settings, &warm, &mut hosts, clock)
 }
 
-/// The same as one of many rounds: from the `prices` that the round before left, of whatever
-/// host. On hosts of many L3 domains a bound is known sooner then, and rounds too short for
-/// one get there together. Prices may lead to another answer, never to a wrong one. `hosts`
+/// The same as one of many rounds: from what the round before left, of whatever host. On hosts
+/// of many L3 domains a bound is known sooner then, and rounds too short for one get there
+/// together. A warm start may lead to another answer, never to a wrong one. `hosts`
 /// are the models of earlier rounds' hosts: with them a round is sooner done, with the same answer.
 ///
 /// # Errors
@@ -162,7 +162,7 @@ pub fn place_from(
     instance: &Instance,
     unavailable: &CpuSet,
     settings: &SolveSettings,
-    prices: Option<&Prices>,
+    warm: &WarmStart,
     hosts: &mut HostModels,
     clock: &dyn Fn() -> Duration,
 ) -> Result<Placed, PlacementError> {
@@ -180,7 +180,7 @@ pub fn place_from(
         search,
         given_up,
         is_known,
-    } = keep_rules(problem, rules, settings, prices, &limits);
+    } = keep_rules(problem, rules, settings, warm, &limits);
     let mut found = match &relaxed {
         Some(relaxed) => Found {
             status: Status::Fallback,
@@ -237,7 +237,7 @@ pub fn place_from(
         base,
         greedy_cost: search.greedy_cost,
         keep_cost: search.keep_cost,
-        prices: search.prices,
+        warm: search.warm,
         build: search.build,
         search: search.searched,
     })
@@ -281,10 +281,10 @@ fn keep_rules(
     problem: Problem,
     rules: Vec<Resolved>,
     settings: &SolveSettings,
-    prices: Option<&Prices>,
+    warm: &WarmStart,
     limits: &Limits<'_>,
 ) -> KeptRules {
-    let first = search(&problem, settings, prices, limits, 0, None);
+    let first = search(&problem, settings, warm, limits, 0, None);
     let mut kept = KeptRules {
         rules,
         problem,
@@ -321,16 +321,9 @@ fn keep_rules(
     };
     let problem = kept.problem.under(&rules);
     let build = kept.search.build;
-    let prices = kept.search.prices;
+    let warm = kept.search.warm;
     let known = Some(&owners[..]);
-    kept.search = search(
-        &problem,
-        settings,
-        prices.as_ref(),
-        limits,
-        room.spent,
-        known,
-    );
+    kept.search = search(&problem, settings, &warm, limits, room.spent, known);
     kept.search.build = build;
     KeptRules {
         given_up: given_up.iter().map(|g| g.describe(&kept.rules)).collect(),

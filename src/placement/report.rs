@@ -16,6 +16,7 @@ use super::host_model::HostModels;
 use super::place::{Placed, PlacementError, place_from};
 use super::pool::cpusets;
 use super::types::{Answer, CostParts, Instance, Placement, SolveSettings, Status};
+use super::warm::WarmStart;
 use crate::cpuset::CpuSet;
 
 /// The schema written here.
@@ -193,7 +194,8 @@ pub fn plan_instance(
     hosts: &mut HostModels,
     clock: &dyn Fn() -> Duration,
 ) -> Result<(Placed, PlanReport), PlacementError> {
-    let placed = place_from(instance, unavailable, settings, None, hosts, clock)?;
+    let warm = WarmStart::default();
+    let placed = place_from(instance, unavailable, settings, &warm, hosts, clock)?;
     let timing = Timing::new(settings.budget, placed.build, clock(), placed.answer.work);
     let annotations: BTreeMap<String, Annotation> = BTreeMap::new();
     let explained = explain(instance, unavailable, &placed, &annotations);

@@ -21,6 +21,7 @@ use super::problem::{Owners, Problem};
 use super::solve::{End, Prepared};
 use super::state::State;
 use super::types::SolveSettings;
+use super::warm::WarmStart;
 
 /// The annealing makes threads^3 / this many proposals: 2 ms on 64 threads,
 /// where the MIP proves within milliseconds; 0.6 s on 384, where it hardly
@@ -86,8 +87,7 @@ pub(super) struct Search {
     pub(super) keep_cost: i64,
     pub(super) greedy_cost: i64,
     pub(super) work: u64,
-    /// Of the best bound over patterns; where there was none, those that it began with.
-    pub(super) prices: Option<Prices>,
+    pub(super) warm: WarmStart,
     pub(super) build: Duration,
     /// Time until the MIP began, or the search ended without it.
     pub(super) searched: Duration,
@@ -97,12 +97,12 @@ pub(super) struct Search {
     pub(super) is_whole: bool,
 }
 
-/// Searches. `prices`: what an earlier round left. `spent` is the work done before.
+/// Searches. `warm`: what an earlier round left. `spent` is the work done before.
 /// `known`: an assignment that keeps the rules.
 pub(super) fn search(
     problem: &Problem,
     settings: &SolveSettings,
-    prices: Option<&Prices>,
+    warm: &WarmStart,
     limits: &Limits<'_>,
     spent: u64,
     known: Option<&Owners>,
@@ -142,7 +142,9 @@ pub(super) fn search(
             keep_cost,
             greedy_cost,
             work: spent,
-            prices: has_patterns.then(|| prices.cloned().unwrap_or_default()),
+            warm: WarmStart {
+                prices: has_patterns.then(|| warm.prices.clone().unwrap_or_default()),
+            },
             build,
             searched: build,
             trouble: None,
@@ -151,7 +153,7 @@ pub(super) fn search(
     };
     let mut rises = None;
     if has_patterns {
-        rises = run.patterns(start, prices);
+        rises = run.patterns(start, warm.prices.as_ref());
     } else if first > 0 {
         run.improve(start, first);
         // From what breaks a rule the MIP does not begin.
@@ -304,7 +306,7 @@ impl<'a> Run<'a> {
             }
         }
         if let Some(found) = patterns.map(|p| p.prices()).filter(|p| !p.is_empty()) {
-            self.search.prices = Some(found);
+            self.search.warm.prices = Some(found);
         }
         rises
     }

@@ -14,7 +14,7 @@ use crate::cgroup::{
 use crate::cpuset::CpuSet;
 use crate::engine::{Event, Managed, Settings, State, decide};
 use crate::history::trace::{Trace, TraceError, parse_traces};
-use crate::placement::{HostModels, Kind, Lending, Overrun, POOL, Prices, SolveSettings};
+use crate::placement::{HostModels, Kind, Lending, Overrun, POOL, SolveSettings, WarmStart};
 use crate::predict::{Fallback, Predictor};
 use crate::topology::Topology;
 
@@ -187,7 +187,7 @@ struct World<'a> {
     known: BTreeMap<String, Known>,
     pool: Option<CpuSet>,
     lent: CpuSet,
-    prices: Option<Prices>,
+    warm: WarmStart,
     hosts: HostModels,
     inodes: u64,
     latencies: Vec<Duration>,
@@ -215,7 +215,7 @@ impl<'a> World<'a> {
             known: BTreeMap::new(),
             pool: None,
             lent: CpuSet::new(),
-            prices: None,
+            warm: WarmStart::default(),
             hosts: HostModels::default(),
             inodes: 0,
             latencies: Vec::new(),
@@ -300,7 +300,7 @@ impl<'a> World<'a> {
         let start = (self.clock)();
         let decision = decide(&state, &event, &mut self.hosts, &|| Duration::ZERO);
         self.latencies.push((self.clock)().saturating_sub(start));
-        self.prices = decision.prices;
+        self.warm = decision.warm.unwrap_or_default();
         let plan = decision.plan;
         sample.work = plan.answer.work;
         sample.counters.moves = u64::from(plan.answer.moved_threads);
@@ -360,7 +360,7 @@ impl<'a> World<'a> {
             containers,
             pool_assigned: self.pool.clone(),
             first_sets: JournalState::default(),
-            prices: self.prices.clone(),
+            warm: self.warm.clone(),
         }
     }
 }

@@ -11,7 +11,9 @@ use super::super::state::{Decision, Event, Managed, Settings, State};
 use crate::cgroup::journal::JournalState;
 use crate::cgroup::{Container, Version};
 use crate::cpuset::CpuSet;
-use crate::placement::{Constraint, Lending, LendingPolicy, SolveSettings, System, Weights};
+use crate::placement::{
+    Constraint, Lending, LendingPolicy, SolveSettings, System, WarmStart, Weights,
+};
 use crate::predict::{self, Link};
 use crate::topology::Topology;
 
@@ -135,7 +137,7 @@ impl<S: Into<SecondSettings>> Round<S> {
                 containers: state.containers.into_iter().map(Into::into).collect(),
                 pool_assigned: state.pool_assigned,
                 first_sets: state.first_sets,
-                prices: None,
+                warm: WarmStart::default(),
             },
             event: self.event,
             decision: self.decision,

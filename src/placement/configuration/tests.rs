@@ -12,7 +12,7 @@ use super::*;
 use crate::cpuset::{CpuId, CpuSet};
 use crate::placement::oracle::assignments;
 use crate::placement::problem::NUMA;
-use crate::placement::{HostModels, place_from, testing};
+use crate::placement::{HostModels, WarmStart, place_from, testing};
 use branchcut::StopFlag;
 
 fn number(random: &mut Random, below: usize) -> i64 {
@@ -552,20 +552,20 @@ fn more_work_from_earlier_prices_only_helps() {
             let id = format!("c{k:02}");
             host.containers.push(testing::container(&id, cpus, p95));
         }
-        let within = |work: u64, prices: Option<&Prices>| {
+        let within = |work: u64, warm: &WarmStart| {
             let settings = SolveSettings {
                 work_limit: Some(work),
                 ..SolveSettings::default()
             };
             let hosts = &mut HostModels::default();
             let none = CpuSet::new();
-            place_from(&host, &none, &settings, prices, hosts, &|| Duration::ZERO).unwrap()
+            place_from(&host, &none, &settings, warm, hosts, &|| Duration::ZERO).unwrap()
         };
-        let prices = within(20_000, None).prices;
-        begun += u32::from(prices.as_ref().is_some_and(|p| !p.is_empty()));
+        let warm = within(20_000, &WarmStart::default()).warm;
+        begun += u32::from(warm.prices.as_ref().is_some_and(|p| !p.is_empty()));
         let mut last = i64::MAX;
         for work in (0..10).map(|i| 80 * i).chain((11..15).map(|i| 1 << i)) {
-            let answer = within(work, prices.as_ref()).answer;
+            let answer = within(work, &warm).answer;
             let cost = answer.cost();
             assert!(
                 cost <= last,
