@@ -10,6 +10,7 @@
 //! cargo bench --bench synthetic                   all families; wide and apart at 50 ms and at 1 s
 //! cargo bench --bench synthetic -- wide           cores of 4 and 8 threads
 //! cargo bench --bench synthetic -- apart          64 threads, web/* apart from db/* by core
+//! cargo bench --bench synthetic -- rounds          100 events in turn on wide and apart hosts; --cold: without warm starts
 //! cargo bench --bench synthetic -- growth         128, 256 and 512 threads, L3s of 8 cores, at 5 s
 //! ```
 #![allow(clippy::print_stdout, reason = "a table is the result")]
@@ -21,7 +22,9 @@ mod common;
 use std::time::Duration;
 
 use cpufence::cpuset::CpuSet;
-use cpufence::placement::{Instance, Placed, SolveSettings, parse_host, place};
+use cpufence::placement::{
+    HostModels, Instance, Placed, SolveSettings, Status, WarmStart, parse_host, place_from,
+};
 use serde_json::{Value, json};
 
 use common::{Random, cpu};
@@ -96,12 +99,10 @@ impl Host {
         if !self.is_moved {
             return instance;
         }
-        let before = run(&instance, Duration::from_secs(1)).0;
-        for container in &mut containers {
-            let id = container["id"].as_str().expect("an id");
-            let set = before.answer.placement[id].iter();
-            container["previous"] = set.map(|cpu| cpu.0).collect::<Vec<u32>>().into();
-        }
+        keep(
+            &mut containers,
+            &run(&instance, Duration::from_secs(1), &WarmStart::default()).0,
+        );
         // The first one goes, another of its size comes.
         containers[0]["id"] = "job/new".into();
         containers[0]["rho_mcpu"] = 500.into();
@@ -110,14 +111,25 @@ impl Host {
     }
 }
 
-fn run(instance: &Instance, budget: Duration) -> (Placed, Duration) {
+/// Each container has been where the plan put it.
+fn keep(containers: &mut [Value], plan: &Placed) {
+    for container in containers {
+        let id = container["id"].as_str().expect("an id");
+        let set = plan.answer.placement[id].iter();
+        container["previous"] = set.map(|cpu| cpu.0).collect::<Vec<u32>>().into();
+    }
+}
+
+fn run(instance: &Instance, budget: Duration, warm: &WarmStart) -> (Placed, Duration) {
     let before = cpu();
     let settings = SolveSettings {
         budget: Some(budget),
         ..SolveSettings::default()
     };
     let clock = || cpu() - before;
-    let placed = place(instance, &CpuSet::new(), &settings, &clock).expect("a plan");
+    let (nobody, mut hosts) = (CpuSet::new(), HostModels::default());
+    let placed = place_from(instance, &nobody, &settings, warm, &mut hosts, &clock);
+    let placed = placed.expect("a plan");
     (placed, cpu() - before)
 }
 
@@ -179,7 +191,7 @@ fn table(title: &str, hosts: &[Host], budgets: &[Duration]) {
     for host in hosts {
         let instance = host.build();
         for &budget in budgets {
-            let (placed, time) = run(&instance, budget);
+            let (placed, time) = run(&instance, budget, &WarmStart::default());
             let answer = &placed.answer;
             // Greedy and keep-and-fit may be cheaper where they break a rule.
             let yardstick = placed.greedy_cost.min(placed.keep_cost);
@@ -199,6 +211,96 @@ fn table(title: &str, hosts: &[Host], budgets: &[Duration]) {
     }
 }
 
+/// Events in turn, each round from the placement of the one before and, unless `is_cold`, from
+/// what its search left: a container goes, one of another size comes, three are used otherwise.
+fn rounds(host: &Host, events: usize, budget: Duration, is_cold: bool) {
+    let mut random = Random(host.seed);
+    let mut containers = host.containers();
+    let mut warm = WarmStart::default();
+    let (mut times, mut gaps) = (Vec::new(), Vec::new());
+    let mut iterations = [Vec::new(), Vec::new()];
+    let (mut proved, mut cost) = (0, 0);
+    let most = host.threads() * host.fill / 100;
+    for event in 0..=events {
+        let requested: u64 = containers.iter().filter_map(|c| c["cpus"].as_u64()).sum();
+        let any = |random: &mut Random, all: &[Value]| {
+            usize::try_from(random.below(all.len() as u64)).expect("small")
+        };
+        match event % 3 {
+            _ if event == 0 => {}
+            1 => drop(containers.remove(any(&mut random, &containers))),
+            2 => {
+                let cpus = random.pick(&REQUESTS).min(most - requested).max(1);
+                let name = random.pick(&NAMES);
+                let rho = 50 + random.below(951);
+                containers.push(json!({"id": format!("{name}/n{event}"), "cpus": cpus,
+                    "predicted_p95": 0.0, "rho_mcpu": rho, "kind": "static"}));
+            }
+            _ => {
+                for _ in 0..3 {
+                    let at = any(&mut random, &containers);
+                    let rho = containers[at]["rho_mcpu"].as_u64().expect("a use");
+                    let rho = rho * (70 + random.below(61)) / 100;
+                    containers[at]["rho_mcpu"] = rho.clamp(50, 1000).into();
+                }
+            }
+        }
+        let (mut placed, time) = run(&host.instance(&containers), budget, &warm);
+        keep(&mut containers, &placed);
+        if !is_cold {
+            warm = std::mem::take(&mut placed.warm);
+        }
+        if event > 0 {
+            times.push(time.as_secs_f64() * 1e3);
+            for (all, more) in iterations.iter_mut().zip(placed.lp_iterations) {
+                all.push(more as f64);
+            }
+            gaps.push(100.0 * placed.answer.gap());
+            proved += u32::from(placed.answer.status == Status::Optimal);
+            cost += placed.answer.cost();
+        }
+    }
+    let at = |values: &mut Vec<f64>, part: usize| {
+        values.sort_by(f64::total_cmp);
+        values[(values.len() - 1) * part / 10]
+    };
+    println!(
+        "| {} | {} | {:.2}, {:.2} | {:.0}, {:.0} | {:.0}, {:.0} | {proved} of {events} | {:.2} | {:.4} |",
+        host.name,
+        if is_cold { "cold" } else { "warm" },
+        at(&mut times, 5),
+        at(&mut times, 9),
+        at(&mut iterations[0], 5),
+        at(&mut iterations[0], 9),
+        at(&mut iterations[1], 5),
+        at(&mut iterations[1], 9),
+        at(&mut gaps, 9),
+        cost as f64 / 1e6 / events as f64,
+    );
+}
+
+/// Hosts whose rounds have a MIP.
+fn with_mips() -> Vec<Host> {
+    let host = |(name, shape, fill, is_apart, seed): (&str, Shape, u64, bool, u64)| Host {
+        name: format!("{name}, {fill} %, seed {seed}"),
+        shape,
+        fill,
+        is_moved: false,
+        is_apart,
+        seed,
+    };
+    let wide = [
+        ("2 nodes x 8 cores x 4", [2, 1, 8, 4]),
+        ("2 nodes x 12 cores x 8", [2, 1, 12, 8]),
+    ];
+    let apart = ("2 nodes x 16 cores x 2, apart", [2, 1, 16, 2]);
+    let wide = wide.into_iter().flat_map(|(name, shape)| {
+        [(75, 1), (95, 2)].map(|(fill, seed)| (name, shape, fill, false, seed))
+    });
+    let apart = [(75, 1), (95, 2)].map(|(fill, seed)| (apart.0, apart.1, fill, true, seed));
+    wide.chain(apart).map(host).collect()
+}
+
 fn main() {
     let args = std::env::args().skip(1);
     let wanted: Vec<String> = args.filter(|a| !a.starts_with('-')).collect();
@@ -213,6 +315,17 @@ fn main() {
             &apart(),
             &short,
         );
+    }
+    if wanted.iter().any(|w| w == "rounds") {
+        let is_cold = std::env::args().any(|a| a == "--cold");
+        println!("\n100 rounds in turn, at 250 ms\n");
+        println!(
+            "| host | start | CPU, ms: median, 90 % | iterations of the root LP: median, 90 % | of all LPs | proved | gap at 90 %, % | mean cost |"
+        );
+        println!("|-|-|-|-|-|-|-|-|");
+        for host in with_mips() {
+            rounds(&host, 100, Duration::from_millis(250), is_cold);
+        }
     }
     if is_wanted("growth") {
         table("Growth", &growth(), &[Duration::from_secs(5)]);

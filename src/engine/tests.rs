@@ -16,7 +16,10 @@ use crate::cgroup::{
 };
 use crate::codec;
 use crate::cpuset::CpuSet;
-use crate::placement::{HostModels, Kind, POOL, Prices, SolveSettings, Status, WarmStart};
+use crate::placement::{
+    Constraint, HostModels, Kind, POOL, Prices, RuleKind, RuleLevel, SolveSettings, Status,
+    WarmStart,
+};
 use crate::predict::{Link, Prediction};
 use crate::topology::make_topology;
 
@@ -423,6 +426,74 @@ fn prices_go_from_round_to_round_and_into_the_record() {
     }
     assert!(begun > 10, "{begun} rounds began with prices");
     assert!(bounds.0 > bounds.1, "{bounds:?}");
+}
+
+/// Six cores of four threads a node, `c*` apart from `d*` by core: a MIP in every round, cut
+/// by the clock anywhere. Its basis goes from round to round, and each is decided again alone,
+/// from its record.
+#[test]
+fn bases_go_from_round_to_round_and_into_the_record() {
+    let all = "0-47";
+    let busy = |index: u32| {
+        let cpus = [3, 7, 4, 2, 6, 1, 5][index as usize % 7];
+        let name = ["c", "d"][index as usize % 2];
+        let mut m = container(&format!("{name}{index:02}"), u64::from(index) + 1, cpus);
+        holds(&mut m, all);
+        m.container.parent_effective = set(all);
+        m.prediction.p95 = f64::from(cpus) * f64::from(3 + index % 6) / 8.0;
+        m
+    };
+    let mut members: Vec<Managed> = (0..9).map(busy).collect();
+    let (mut warm, mut begun, mut left) = (WarmStart::default(), 0, 0);
+    for round in 0..15u32 {
+        match round % 3 {
+            1 => drop(members.remove(round as usize % members.len())),
+            2 => members.push(busy(10 + round)),
+            _ => members[1].prediction.p95 *= 0.9,
+        }
+        let mut now = state(members.clone());
+        now.topology = make_topology(2, 1, 6, 4);
+        now.settings.constraints = vec![Constraint {
+            kind: RuleKind::AntiAffinity,
+            containers: "c*".into(),
+            others: Some("d*".into()),
+            level: Some(RuleLevel::Core),
+            cores: None,
+            node: None,
+            priority: 0,
+        }];
+        now.settings.solve.work_limit = None;
+        now.settings.solve.budget = Some(Duration::from_millis(200));
+        now.warm = warm;
+        let most = [u32::MAX, 3, u32::MAX, 40, 4000][round as usize % 5];
+        let asked = std::cell::Cell::new(0);
+        let decision = decide(&now, &Event::Rebalance, &mut HostModels::default(), &|| {
+            asked.set(asked.get() + 1);
+            Duration::from_secs(u64::from(asked.get() > most))
+        });
+        begun += u32::from(!now.warm.basis.is_empty());
+        warm = decision.warm.clone().unwrap();
+        left += u32::from(warm.basis != now.warm.basis);
+        for m in &mut members {
+            m.assigned = decision.plan.answer.placement.get(&m.container.id).cloned();
+        }
+        let round = Round {
+            state: now,
+            event: Event::Rebalance,
+            decision,
+            elapsed_s: 0.0,
+        };
+        let read = Round::decode(&round.encode().unwrap()).unwrap();
+        assert_eq!(read, round);
+        assert!(
+            decide_again(&read, &mut HostModels::default()).is_same(&round.decision),
+            "{most} looks"
+        );
+    }
+    assert!(
+        begun > 10 && left > 8,
+        "{begun} began with a basis, {left} left another"
+    );
 }
 
 /// A life of 40 rounds: CPUs go offline and come back, containers come and go, predictions

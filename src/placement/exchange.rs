@@ -17,6 +17,7 @@ use super::aggregated::Aggregated;
 use super::cost::cost;
 use super::counts::CellCounts;
 use super::host_model::HostModels;
+use super::labels::Labels;
 use super::naive::Naive;
 use super::place::{PlacementError, pose};
 use super::problem::{LEVEL_NAMES, Problem};
@@ -154,14 +155,16 @@ impl Exchange {
             ModelKind::Aggregated => {
                 let form = Aggregated::build(&problem, &[]).ok_or(ExchangeError::NoCells)?;
                 let scale = (form.constant, form.divisor);
-                let model = named(&form.model, scale, form.names())?;
+                let labels = Labels::numbers(&problem, &form.classes);
+                let model = named(&form.model, scale, form.names(&labels))?;
                 (Form::Aggregated(Box::new(form)), model)
             }
             ModelKind::Naive => {
                 check_size(&problem)?;
                 let form = Naive::build(&problem);
                 let scale = (form.constant, form.divisor);
-                let model = named(&form.model, scale, form.names(&problem))?;
+                let labels = Labels::numbers(&problem, &[]);
+                let model = named(&form.model, scale, form.names(&problem, &labels))?;
                 (Form::Naive(Box::new(form)), model)
             }
         };

@@ -24,6 +24,7 @@ mod greedy;
 mod guard;
 mod host_model;
 mod keep;
+mod labels;
 mod lagrange;
 #[cfg(test)]
 mod laws;
@@ -75,5 +76,5 @@ pub use types::{
     Answer, ContainerSpec, CostParts, HostFile, Instance, Kind, LARGEST_WEIGHT, LevelWeights,
     MoveWeights, Placement, SolveSettings, Status, System, Weights,
 };
-pub use warm::WarmStart;
+pub use warm::{RootBasis, WarmStart};
 pub use what_if::{ChangeError, Idle, Room, Side, Step, changed, changed_weights, reprice, sides};

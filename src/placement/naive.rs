@@ -22,6 +22,7 @@ mod rule_rows;
 
 use branchcut::Model;
 
+use super::labels::Labels;
 use super::problem::{LEVEL_NAMES, NUMA, Owners, Problem};
 use super::rows::{Draft, Terms};
 use super::rule_rows::{Present, set_present};
@@ -230,18 +231,19 @@ impl Naive {
     }
 
     /// A name for each column: its letter, then the CPU c or the level's group
-    /// g, and the container k (`docs/placement.md` lists the letters).
-    pub(super) fn names(&self, problem: &Problem) -> Vec<String> {
+    /// g, and the container's label (`docs/placement.md` lists the letters).
+    pub(super) fn names(&self, problem: &Problem, labels: &Labels) -> Vec<String> {
         let mut names = vec![String::new(); self.columns];
+        let of = &labels.container;
         let cpu = |thread: usize| problem.threads[thread].cpu;
         for (thread, row) in self.assigned.iter().enumerate() {
             for (k, &column) in row.iter().enumerate() {
-                names[column] = format!("x_c{}_k{k}", cpu(thread));
+                names[column] = format!("x_c{}_{}", cpu(thread), of[k]);
             }
         }
         for (letter, columns) in [('b', &self.busy), ('e', &self.foreign)] {
             for &(column, thread, k) in columns {
-                names[column] = format!("{letter}_c{}_k{k}", cpu(thread));
+                names[column] = format!("{letter}_c{}_{}", cpu(thread), of[k]);
             }
         }
         for &(column, level, group) in &self.excess {
@@ -249,15 +251,15 @@ impl Naive {
         }
         for (letter, columns) in [('y', &self.used), ('v', &self.short)] {
             for &(column, level, group, k) in columns {
-                names[column] = format!("{letter}_{}{group}_k{k}", LEVEL_NAMES[level]);
+                names[column] = format!("{letter}_{}{group}_{}", LEVEL_NAMES[level], of[k]);
             }
         }
         for &(column, level, group, k) in &self.present {
-            names[column] = format!("z_{}{group}_k{k}", LEVEL_NAMES[level]);
+            names[column] = format!("z_{}{group}_{}", LEVEL_NAMES[level], of[k]);
         }
         for &(column, core, k, is_partly) in &self.cores {
             let letter = if is_partly { 'd' } else { 'w' };
-            names[column] = format!("{letter}{column}_o{core}_k{k}");
+            names[column] = format!("{letter}{column}_o{core}_{}", of[k]);
         }
         names
     }

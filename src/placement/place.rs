@@ -81,6 +81,8 @@ pub struct Placed {
     pub is_shared: bool,
     /// What a next round may start from, see [`place_from`].
     pub warm: WarmStart,
+    /// Simplex iterations of the MIP, of its root relaxation and in all; for the benches.
+    pub lp_iterations: [u64; 2],
     /// Time until the search began.
     pub build: Duration,
     /// Time until the MIP began, or the search ended without it.
@@ -238,6 +240,7 @@ pub fn place_from(
         greedy_cost: search.greedy_cost,
         keep_cost: search.keep_cost,
         warm: search.warm,
+        lp_iterations: search.lp_iterations,
         build: search.build,
         search: search.searched,
     })

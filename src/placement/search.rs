@@ -88,6 +88,8 @@ pub(super) struct Search {
     pub(super) greedy_cost: i64,
     pub(super) work: u64,
     pub(super) warm: WarmStart,
+    /// Simplex iterations of the MIP: of its root relaxation, and in all.
+    pub(super) lp_iterations: [u64; 2],
     pub(super) build: Duration,
     /// Time until the MIP began, or the search ended without it.
     pub(super) searched: Duration,
@@ -144,7 +146,9 @@ pub(super) fn search(
             work: spent,
             warm: WarmStart {
                 prices: has_patterns.then(|| warm.prices.clone().unwrap_or_default()),
+                basis: warm.basis.clone(),
             },
+            lp_iterations: [0; 2],
             build,
             searched: build,
             trouble: None,
@@ -370,11 +374,16 @@ impl<'a> Run<'a> {
         }
         let search = &mut self.search;
         search.work += 1;
+        prepared = prepared.from_basis(&search.warm.basis);
         let settings = SolveSettings {
             work_limit: limits.work.map(|limit| limit - search.work),
             ..self.settings.clone()
         };
         let solved = prepared.solve(&settings, limits.time_left(), &StopFlag::default());
+        if let Some(basis) = solved.basis {
+            search.warm.basis = basis;
+        }
+        search.lp_iterations = solved.iterations;
         let cost = solved.parts.total();
         self.take(solved.owners, cost, solved.lower_bound, solved.work);
         if let End::Stopped(reason) = solved.end {

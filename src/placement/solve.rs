@@ -13,18 +13,20 @@
 
 use std::time::Duration;
 
-use branchcut::{Model, Options, Outcome, Status, StopFlag, Technique};
+use branchcut::{Basis, LogEvent, Model, Options, Outcome, Status, StopFlag, Technique};
 
 use super::aggregated::{Aggregated, shares_once};
 use super::cells::Cell;
 use super::configuration::Range;
 use super::cost::{cost, priced};
 use super::counts;
+use super::labels::Labels;
 use super::lower::lower_bound;
 use super::naive::Naive;
 use super::problem::{Owners, Problem};
 use super::symmetry;
 use super::types::{CostParts, SolveSettings};
+use super::warm::{Keys, RootBasis};
 
 /// How far the engine's bound may be off, relative to max(1, |bound|): its
 /// feasibility tolerance.
@@ -74,6 +76,10 @@ pub struct Solved {
     pub work: u64,
     /// Branch-and-bound nodes.
     pub nodes: u64,
+    /// Simplex iterations: of the first root relaxation, and in all.
+    pub iterations: [u64; 2],
+    /// The root relaxation's, if that was solved.
+    pub basis: Option<RootBasis>,
 }
 
 /// A problem with its model, ready to be solved.
@@ -87,6 +93,10 @@ pub struct Prepared<'a> {
     form: Form,
     /// The start as the model's point.
     start: Option<Vec<f64>>,
+    /// What columns and rows are called; none where no basis is kept.
+    keys: Option<Keys>,
+    /// The basis to start from.
+    basis: Option<Basis>,
 }
 
 #[derive(Clone, Debug)]
@@ -164,7 +174,28 @@ impl<'a> Prepared<'a> {
             start_cost,
             form,
             start: point,
+            keys: None,
+            basis: None,
         }
+    }
+
+    /// Starts from what an earlier round left, and leaves the like for the next.
+    #[must_use]
+    pub fn from_basis(mut self, basis: &RootBasis) -> Self {
+        let keys = match &self.form {
+            Form::Aggregated(form) => {
+                let labels = Labels::lasting(self.problem, &form.classes);
+                Some(Keys::new(&form.model, &form.names(&labels)))
+            }
+            Form::Naive(form) => {
+                let labels = Labels::lasting(self.problem, &[]);
+                Some(Keys::new(&form.model, &form.names(self.problem, &labels)))
+            }
+            Form::None => None,
+        };
+        self.basis = keys.as_ref().and_then(|keys| basis.of(keys));
+        self.keys = keys;
+        self
     }
 
     /// Columns and rows of the model.
@@ -208,6 +239,8 @@ impl<'a> Prepared<'a> {
             start_cost,
             form,
             start,
+            keys,
+            basis,
         } = self;
         let mut bound = lower_bound(problem).max(0);
         let mut techniques = Options::default().techniques;
@@ -220,6 +253,7 @@ impl<'a> Prepared<'a> {
             .with_work_limit(settings.work_limit)
             .with_gap_relative(settings.gap_stop)
             .with_start(start)
+            .with_basis(basis)
             .with_seed(settings.seed)
             .with_stop(stop.clone());
         let solve = |model: &Model, constant: i64, divisor: i64| {
@@ -263,10 +297,23 @@ impl<'a> Prepared<'a> {
             improved: parts.total() < start_cost,
             work: outcome.as_ref().map_or(0, |o| o.counters.work),
             nodes: outcome.as_ref().map_or(0, |o| o.counters.nodes),
+            iterations: outcome.as_ref().map_or([0; 2], iterations),
+            basis: (keys.as_ref().zip(outcome.as_ref()))
+                .and_then(|(keys, o)| Some(RootBasis::new(keys, o.basis.as_ref()?))),
             owners,
             parts,
         }
     }
+}
+
+/// Where the root relaxation ends the search it has no event, and is all there was.
+fn iterations(outcome: &Outcome) -> [u64; 2] {
+    let all = outcome.counters.lp_iterations;
+    let root = outcome.events.iter().find_map(|event| match event {
+        LogEvent::Root { at } => Some(at.counters.lp_iterations),
+        _ => None,
+    });
+    [root.unwrap_or(all), all]
 }
 
 fn end(cost: i64, bound: i64, gap_stop: f64, reason: String) -> End {

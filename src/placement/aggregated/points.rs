@@ -1,6 +1,7 @@
 //! Between the model's points and counts per cell.
 
 use super::super::counts::{CellCounts, Kept, State};
+use super::super::labels::Labels;
 use super::super::problem::{LEVEL_NAMES, Problem};
 use super::super::rebuild::rebuild;
 use super::super::rule_rows::set_present;
@@ -137,30 +138,32 @@ impl Aggregated {
     }
 
     /// A name for each column: its letter, the cell h or the level's group g,
-    /// the container k, the class o (`docs/placement.md` lists the letters).
-    pub(in super::super) fn names(&self) -> Vec<String> {
+    /// the container, the class by their labels (`docs/placement.md` lists the letters).
+    pub(in super::super) fn names(&self, labels: &Labels) -> Vec<String> {
         let mut names = vec![String::new(); self.columns];
         let mut put = |column: Option<usize>, name: String| {
             if let Some(column) = column {
                 names[column] = name;
             }
         };
+        let of = &labels.container;
         for (h, columns) in self.of_cell.iter().enumerate() {
+            let class = &labels.class[h];
             for (k, &column) in columns.threads.iter().enumerate() {
-                put(Some(column), format!("n_h{h}_k{k}"));
-                put(columns.whole[k], format!("f_h{h}_k{k}"));
-                put(columns.shared[k], format!("m_h{h}_k{k}"));
+                put(Some(column), format!("n_h{h}_{}", of[k]));
+                put(columns.whole[k], format!("f_h{h}_{}", of[k]));
+                put(columns.shared[k], format!("m_h{h}_{}", of[k]));
             }
             put(columns.shared_cores, format!("M_h{h}"));
-            for (column, name) in columns.wide.iter().flat_map(|wide| wide.names(h)) {
+            for (column, name) in columns.wide.iter().flat_map(|wide| wide.names(h, labels)) {
                 put(Some(column), name);
             }
             for &(o, state, column) in &columns.kept {
                 let name = match state {
-                    State::Whole(k) => format!("F_h{h}_o{o}_k{k}"),
-                    State::Lone(k) => format!("S_h{h}_o{o}_k{k}"),
-                    State::Part(k) => format!("P_h{h}_o{o}_k{k}"),
-                    State::Both => format!("X_h{h}_o{o}"),
+                    State::Whole(k) => format!("F_h{h}_{}_{}", class[o], of[k]),
+                    State::Lone(k) => format!("S_h{h}_{}_{}", class[o], of[k]),
+                    State::Part(k) => format!("P_h{h}_{}_{}", class[o], of[k]),
+                    State::Both => format!("X_h{h}_{}", class[o]),
                 };
                 put(Some(column), name);
             }
@@ -172,13 +175,13 @@ impl Aggregated {
             for (letter, by_group) in [('y', &columns.used), ('v', &columns.short)] {
                 for (g, row) in by_group.iter().enumerate() {
                     for (k, &column) in row.iter().enumerate() {
-                        put(column, format!("{letter}_{level}{g}_k{k}"));
+                        put(column, format!("{letter}_{level}{g}_{}", of[k]));
                     }
                 }
             }
         }
         for &(column, level, group, k) in &self.present {
-            names[column] = format!("z_{}{group}_k{k}", LEVEL_NAMES[level]);
+            names[column] = format!("z_{}{group}_{}", LEVEL_NAMES[level], of[k]);
         }
         names
     }

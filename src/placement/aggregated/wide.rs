@@ -64,6 +64,7 @@ mod tests;
 use super::super::cells::Cell;
 use super::super::classes::Class;
 use super::super::counts::State;
+use super::super::labels::Labels;
 use super::super::problem::Problem;
 use super::super::rows::{Draft, Terms};
 
@@ -336,11 +337,12 @@ impl Wide {
     }
 
     /// Names of the columns of cell `h`, as pairs with the columns.
-    pub(super) fn names(&self, h: usize) -> Vec<(usize, String)> {
+    pub(super) fn names(&self, h: usize, labels: &Labels) -> Vec<(usize, String)> {
+        let (of, class) = (&labels.container, &labels.class[h]);
         let mut names = Vec::new();
         for (k, &column) in self.lone.iter().enumerate() {
             let mut put = |column: Option<usize>, letter: char| {
-                names.extend(column.map(|column| (column, format!("{letter}_h{h}_k{k}"))));
+                names.extend(column.map(|column| (column, format!("{letter}_h{h}_{}", of[k]))));
             };
             put(Some(column), 's');
             put(self.busy[k], 'b');
@@ -350,8 +352,8 @@ impl Wide {
         }
         for &(o, state, column) in &self.kept {
             let name = match state {
-                State::Lone(k) => format!("S_h{h}_o{o}_k{k}"),
-                State::Whole(k) | State::Part(k) => format!("B_h{h}_o{o}_k{k}"),
+                State::Lone(k) => format!("S_h{h}_{}_{}", class[o], of[k]),
+                State::Whole(k) | State::Part(k) => format!("B_h{h}_{}_{}", class[o], of[k]),
                 State::Both => continue,
             };
             names.push((column, name));
@@ -359,11 +361,11 @@ impl Wide {
         for (u, mixed) in self.mixed.iter().enumerate() {
             names.push((mixed.cores, format!("M_h{h}_u{u}")));
             for &(k, threads, kept) in &mixed.members {
-                names.push((threads, format!("q_h{h}_u{u}_k{k}")));
-                names.extend(kept.map(|g| (g, format!("G_h{h}_u{u}_k{k}"))));
+                names.push((threads, format!("q_h{h}_u{u}_{}", of[k])));
+                names.extend(kept.map(|g| (g, format!("G_h{h}_u{u}_{}", of[k]))));
             }
             for &(o, column) in &mixed.kept {
-                names.push((column, format!("X_h{h}_o{o}_u{u}")));
+                names.push((column, format!("X_h{h}_{}_u{u}", class[o])));
             }
         }
         names
