@@ -7,7 +7,7 @@
 //! simplex method ends after a few iterations (a warm start; R. Bixby 1992,
 //! "Implementing the simplex method: the initial basis", ORSA Journal on
 //! Computing 4; I. Maros 2003, "Computational techniques of the simplex
-//! method", 9.8). It steers the way to the optimum alone: no status, point or
+//! method"). It steers the way to the optimum alone: no status, point or
 //! bound is worse founded for a bad one.
 
 use crate::lp;

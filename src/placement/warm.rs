@@ -8,9 +8,9 @@
 //! their numbers change with every container that comes or goes. A column's key is its name
 //! with the containers' ids in it ([`super::labels`]); a row's is the key of the rarest of its
 //! columns, which kinds of columns it has, and how many such rows came before. Each is
-//! kept as its CRC-32: two of the same at worst make a worse start. Kept are basic
-//! columns, columns at their upper bound, and rows that are not basic; a column of which
-//! nothing is known starts at its lower bound, a row of which nothing is known is basic.
+//! kept as its CRC-32: two of the same at worst make a worse start. Kept are all
+//! columns that presolve left, and the rows that are not basic; a row of which nothing is known
+//! is basic.
 
 use std::collections::BTreeMap;
 
@@ -36,11 +36,15 @@ pub struct WarmStart {
 /// ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootBasis {
-    /// Columns that are basic, and that are at their upper bound.
-    columns: [Vec<u32>; 2],
+    /// Columns that are basic, at their lower, at their upper bound.
+    columns: [Vec<u32>; 3],
     /// Rows at their lower side, and at their upper.
     rows: [Vec<u32>; 2],
 }
+
+/// In the order of [`RootBasis`]'s lists.
+const COLUMNS: [BasisStatus; 3] = [BasisStatus::Basic, BasisStatus::Lower, BasisStatus::Upper];
+const ROWS: [BasisStatus; 2] = [BasisStatus::Lower, BasisStatus::Upper];
 
 impl RootBasis {
     /// Whether nothing is known.
@@ -62,11 +66,9 @@ impl RootBasis {
             found.dedup();
             found
         };
-        let columns = [BasisStatus::Basic, BasisStatus::Upper];
-        let rows = [BasisStatus::Lower, BasisStatus::Upper];
         let found = Self {
-            columns: columns.map(|wanted| of(&keys.columns, &basis.columns, wanted)),
-            rows: rows.map(|wanted| of(&keys.rows, &basis.rows, wanted)),
+            columns: COLUMNS.map(|wanted| of(&keys.columns, &basis.columns, wanted)),
+            rows: ROWS.map(|wanted| of(&keys.rows, &basis.rows, wanted)),
         };
         if found.len() > MOST {
             return Self::default();
@@ -79,19 +81,17 @@ impl RootBasis {
         if self.is_empty() {
             return None;
         }
-        let find = |keys: &[u32], lists: &[Vec<u32>; 2], [first, second, else_]: [_; 3]| {
-            let is_in = |list: &[u32], key: &u32| list.binary_search(key).is_ok();
-            let status = |key| match (is_in(&lists[0], key), is_in(&lists[1], key)) {
-                (true, _) => first,
-                (_, true) => second,
-                _ => else_,
+        let find = |keys: &[u32], lists: &[Vec<u32>], of: &[BasisStatus]| {
+            let status = |key| {
+                let mut all = lists.iter().zip(of);
+                let known = all.find(|(list, _)| list.binary_search(key).is_ok());
+                known.map_or(BasisStatus::Unknown, |(_, &status)| status)
             };
             keys.iter().map(status).collect()
         };
-        use BasisStatus::{Basic, Lower, Upper};
         Some(Basis {
-            columns: find(&keys.columns, &self.columns, [Basic, Upper, Lower]),
-            rows: find(&keys.rows, &self.rows, [Lower, Upper, Basic]),
+            columns: find(&keys.columns, &self.columns, &COLUMNS),
+            rows: find(&keys.rows, &self.rows, &ROWS),
         })
     }
 }

@@ -696,18 +696,23 @@ impl State {
                     self.move_to(problem, v, to);
                 }
             } else {
-                let target = match way {
-                    1 => params::DUAL * (1.0 + fraction(v)),
-                    -1 => -params::DUAL * (1.0 + fraction(v)),
-                    _ => 0.0,
-                };
-                self.shift_cost(v, target - d);
+                self.shift_to_feasible(v);
             }
         }
         budget.spend_entries(self.d.len());
         if !self.is_primal_stale {
             self.apply_flips(budget);
         }
+    }
+
+    /// Shifts the cost of `v`, whose reduced cost has the wrong sign, until it has not.
+    pub(super) fn shift_to_feasible(&mut self, v: usize) {
+        let target = match self.way[v] {
+            1 => params::DUAL * (1.0 + fraction(v)),
+            -1 => -params::DUAL * (1.0 + fraction(v)),
+            _ => 0.0,
+        };
+        self.shift_cost(v, target - self.d[v]);
     }
 
     /// Adds `shift` to the working cost of nonbasic `v`.
