@@ -238,6 +238,7 @@ pub(crate) fn search(
         unresolved: 0,
         starts: params.starts.clone(),
         basis: params.basis.clone(),
+        is_warm: params.basis.is_some(),
         is_rooted: false,
         debug: params.debug.clone(),
         restarts: 0,
@@ -353,6 +354,7 @@ fn plain(
 ) -> SearchEnd {
     carry.starts = params.starts.clone();
     carry.basis = None;
+    carry.is_warm = false;
     carry.debug = params.debug.clone();
     carry.unresolved = 0;
     let mut tree = Tree::new(
@@ -379,8 +381,11 @@ struct Carry {
     unresolved: u64,
     /// In the space of the problem that is presolved next.
     starts: Vec<Vec<f64>>,
-    /// For the first root relaxation, in the same space.
+    /// For the next root relaxation, in the same space: the caller's and, where there is one
+    /// of those, after a restart what the tree before ended with.
     basis: Option<Basis>,
+    /// Whether the caller gave one.
+    is_warm: bool,
     /// Whether a first root relaxation's basis was told.
     is_rooted: bool,
     debug: Option<Vec<f64>>,

@@ -198,6 +198,12 @@ impl<'a> Tree<'a> {
             .debug
             .take()
             .filter(|x| x.len() == mip.columns() && mip.objective(x) < limit);
+        if self.carry.is_warm {
+            // Without the cuts, which are the last rows.
+            let mut basis = self.lp.basis();
+            basis.rows.truncate(mip.rows());
+            self.carry.basis = Some(basis.into());
+        }
         self.domain.pop_to(0);
         let mut mip = (*self.mip).clone();
         mip.lower.copy_from_slice(self.domain.lower());
