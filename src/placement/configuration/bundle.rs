@@ -203,6 +203,8 @@ pub(super) struct Bundle {
     way: Prices,
     /// t.
     step: f64,
+    /// t when the bound last rose.
+    rising: f64,
     scratch: Prices,
     highest: f64,
 }
@@ -234,6 +236,7 @@ impl Bundle {
             layout,
             blocks: vec![Vec::new(); blocks],
             step: 0.0,
+            rising: 0.0,
             highest,
         }
     }
@@ -297,7 +300,10 @@ impl Bundle {
     /// They were not: lower by `drop`, where a rise of `promised` was promised, with
     /// `gap` left to the best cost known.
     pub(super) fn refuse(&mut self, drop: f64, promised: f64, gap: f64) {
-        if promised < 0.0 {
+        if drop > gap {
+            // Far too far: as after a step that grew at the top of coarser columns.
+            self.step *= 0.3;
+        } else if promised < 0.0 {
             // Weights are not balanced yet: the prices are not the top.
             self.step *= 0.8;
         } else if drop > 6.0 * promised {
@@ -305,6 +311,16 @@ impl Bundle {
         } else if promised < 0.02 * gap {
             self.step *= 1.5;
         }
+    }
+
+    /// The bound rose with this step.
+    pub(super) fn mark(&mut self) {
+        self.rising = self.step;
+    }
+
+    /// Back to the step with which the bound last rose: at its top steps grow, or shrink, without end.
+    pub(super) fn resume(&mut self) {
+        self.step = self.rising;
     }
 
     /// The first step: as far as would close the gap, were the slope to last.

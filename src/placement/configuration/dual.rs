@@ -7,16 +7,16 @@ use super::bundle::{self, Bundle, Column, Layout};
 use super::choices::{SCALE, Units};
 use super::fixing::Rises;
 use super::prices;
-use super::pricing::{Pricer, Pricing, pattern_cost};
+use super::pricing::{FINEST, Pricer, Pricing, pattern_cost};
 use super::rounding::{Rounding, round};
 use super::split::{Request, Splitter};
 
-/// Steps of the load (see [`super::pricing`]) at first, and once the bound no longer
+/// Steps of the load (see [`super::pricing`]) at first, and each time that the bound no longer
 /// rises.
-const STEPS: [i64; 2] = [64, 256];
+const STEPS: [i64; 3] = [64, 256, FINEST];
 /// Pricings without a rise of [`RISE`] of the gap after which the bound is taken to be
-/// at its top: of the first steps, which is passed anyway, and of the last.
-const PATIENCE: [u64; 2] = [40, 20];
+/// at its top: of the first steps, and of finer ones.
+const PATIENCE: [u64; 3] = [40, 20, 20];
 /// See [`PATIENCE`].
 const RISE: f64 = 1e-3;
 /// Most pricings of all units.
@@ -283,6 +283,7 @@ impl<'a> Search<'a> {
             progress.iteration += 1;
             if (accepted - progress.last_rise.0.max(-HIGHEST_COST)) as f64 > RISE * gap {
                 progress.last_rise = (accepted, iteration);
+                self.bundle.mark();
             }
             let is_flat = iteration - progress.last_rise.1 > PATIENCE[self.stage];
             if iteration + 1 == progress.next_rounding || is_flat {
@@ -297,6 +298,7 @@ impl<'a> Search<'a> {
                     self.progress.is_at_top = true;
                 } else {
                     self.refine();
+                    self.bundle.resume();
                     self.progress.last_rise.1 = iteration;
                 }
             }

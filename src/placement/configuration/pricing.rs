@@ -10,8 +10,9 @@
 //!
 //! On cores of w > 2 threads h is in w-ths of cores, and need not be even (see `choices`).
 //!
-//! The load is counted in steps of d = ceil(tau / steps): q_k(n) = d floor(rho_k n / d), at
-//! most rho_k n, so a pattern never costs more here than it does. With u halves and l
+//! The load is counted in steps of d = ceil(tau / 1024) (1024 / steps): q_k(n) = d floor(rho_k n / d),
+//! at most rho_k n, so a pattern never costs more here than it does; nor, since a coarser d is a
+//! multiple of a finer one, more than in finer steps. With u halves and l
 //! steps below the share left,
 //!
 //! ```text
@@ -54,9 +55,12 @@ pub(super) struct Part {
     pub(super) halves: usize,
 }
 
+/// Most steps of the load; fewer are a divisor of it.
+pub(super) const FINEST: i64 = 1024;
+
 /// The grain of the load: d of the module's text.
 fn grain(class: &Class, steps: i64) -> i64 {
-    ((class.share + steps - 1) / steps).max(1)
+    ((class.share + FINEST - 1) / FINEST).max(1) * (FINEST / steps)
 }
 
 /// What pricing in so many steps takes a pattern to cost, in 1 / [`SCALE`] micro-CPU.

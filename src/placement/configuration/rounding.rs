@@ -1,8 +1,12 @@
 //! An assignment from weighted patterns.
 //!
 //! Units get patterns one after the other, those of the largest weight first, as far
-//! as what containers still lack allows; what a pattern gives beyond that is left out. What is
-//! lacking in the end is placed by best fit.
+//! as what containers still lack allows; what a pattern gives beyond that is left out. Where
+//! units of several nodes are alike the pattern goes to the node that has most of its containers'
+//! load already, then to the one with most units left. What is lacking in the end is placed by
+//! best fit.
+
+use std::cmp::Reverse;
 
 use super::super::greedy::{Fitter, Style};
 use super::super::problem::{L3, Problem};
@@ -38,13 +42,11 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
             block.iter().map(|column| column.weight * size).collect()
         })
         .collect();
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    for (node, groups) in units.nodes.iter().zip(&units.groups) {
-        open.extend(node.units.iter().copied().zip(groups.iter().copied()));
-    }
-    while !open.is_empty() {
+    let mut open = Open::new(units);
+    let mut there = vec![vec![0; lacking.len()]; units.nodes.len()];
+    loop {
         let mut best: Option<(f64, usize, usize)> = None;
-        for (at, &(class, _)) in open.iter().enumerate() {
+        for class in (0..units.classes.len()).filter(|&c| open.has(c)) {
             for (j, column) in blocks[class].iter().enumerate() {
                 // A pattern that does not fit counts less.
                 let parts = || column.parts.iter().zip(&lacking);
@@ -53,15 +55,31 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
                 let cut = (all - given) as f64;
                 let rank = left[class][j] - cut;
                 if best.is_none_or(|best| rank > best.0) {
-                    best = Some((rank, at, j));
+                    best = Some((rank, class, j));
                 }
             }
         }
-        let Some((_, at, j)) = best else { break };
-        let (class, group) = open.swap_remove(at);
+        let Some((_, class, j)) = best else { break };
         left[class][j] -= 1.0;
-        let unit = (group, units.classes[class].width);
-        fill(&mut state, unit, &blocks[class][j].parts, &mut lacking);
+        let parts = &blocks[class][j].parts;
+        let load = |n: usize| {
+            let of_parts = parts.iter().zip(&there[n]).zip(&problem.containers);
+            let of_parts = of_parts.filter(|((part, _), _)| part.threads > 0);
+            of_parts.map(|((_, there), k)| there * k.rho).sum()
+        };
+        let Some((node, group)) = open.take(class, load) else {
+            break;
+        };
+        let before = lacking.clone();
+        fill(
+            &mut state,
+            (group, units.classes[class].width),
+            parts,
+            &mut lacking,
+        );
+        for ((there, before), lacking) in there[node].iter_mut().zip(before).zip(&lacking) {
+            *there += (before - lacking) as i64;
+        }
     }
     let mut fitter = Fitter::new(&state);
     for (k, need) in (0u32..).zip(lacking) {
@@ -70,7 +88,91 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
     state.owners().to_vec()
 }
 
-/// Gives the cores of an L3, `width` threads wide, as the pattern says.
+/// Units without a pattern.
+struct Open {
+    /// By class: node and L3 group.
+    units: Vec<Vec<(usize, usize)>>,
+    /// By node, how many.
+    count: Vec<usize>,
+}
+
+impl Open {
+    fn new(units: &Units) -> Self {
+        let mut open = vec![Vec::new(); units.classes.len()];
+        for (n, (node, groups)) in units.nodes.iter().zip(&units.groups).enumerate() {
+            for (&class, &group) in node.units.iter().zip(groups) {
+                open[class].push((n, group));
+            }
+        }
+        Self {
+            units: open,
+            count: units.nodes.iter().map(|node| node.units.len()).collect(),
+        }
+    }
+
+    fn has(&self, class: usize) -> bool {
+        !self.units[class].is_empty()
+    }
+
+    /// Takes a unit of `class` and its node: where `load` is most, then most units are left.
+    fn take(&mut self, class: usize, load: impl Fn(usize) -> i64) -> Option<(usize, usize)> {
+        let units = self.units[class].iter().enumerate();
+        let rank =
+            |&(at, &(n, _)): &(usize, &(usize, usize))| (load(n), self.count[n], Reverse(at));
+        let (at, _) = units.max_by_key(rank)?;
+        let (node, group) = self.units[class].swap_remove(at);
+        self.count[node] -= 1;
+        Some((node, group))
+    }
+}
+
+/// Threads of a container that a pattern has on one core.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    threads: usize,
+    k: u32,
+    /// Whether the core is shared with others.
+    shares: bool,
+}
+
+/// The pieces of a pattern, as far as what is lacking goes, on cores of `width` threads.
+fn pieces(parts: &[Part], width: usize, lacking: &mut [usize]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for ((k, part), lacking) in (0u32..).zip(parts).zip(lacking) {
+        let mut n = part.threads.min(*lacking);
+        *lacking -= n;
+        // h = w times its own cores, and m.
+        let sharing = part.halves % width;
+        let shared = sharing.min(n);
+        n -= shared;
+        let mut own = part.threads - sharing.min(part.threads);
+        for others in (0..part.halves / width).rev() {
+            // Where less is lacking, the fullest cores of the pattern.
+            let size = width.min(own.saturating_sub(others));
+            own -= size;
+            let size = size.min(n);
+            if size > 0 {
+                pieces.push(Piece {
+                    threads: size,
+                    k,
+                    shares: false,
+                });
+            }
+            n -= size;
+        }
+        let piece = Piece {
+            threads: 1,
+            k,
+            shares: true,
+        };
+        pieces.extend(std::iter::repeat_n(piece, shared + n));
+    }
+    pieces
+}
+
+/// Gives the cores of an L3, `width` threads wide, as the pattern says: first those that are
+/// one container's, the fullest first; what shares goes beside others that do. Of pieces
+/// alike the one first that finds most of its threads where they were.
 fn fill(
     state: &mut State<'_>,
     (group, width): (usize, usize),
@@ -85,50 +187,44 @@ fn fill(
         .collect();
     cores.sort_unstable();
     cores.dedup();
-    // Threads on a core of its own, 0 for one that shares.
-    let mut wanted: Vec<(usize, u32)> = Vec::new();
-    for (k, part) in (0u32..).zip(parts) {
-        let mut n = part.threads.min(lacking[k as usize]);
-        lacking[k as usize] -= n;
-        // h = w times its own cores, and m.
-        let sharing = part.halves % width;
-        let shared = sharing.min(n);
-        n -= shared;
-        let mut own = part.threads - sharing.min(part.threads);
-        for others in (0..part.halves / width).rev() {
-            // Where less is lacking, the fullest cores of the pattern.
-            let size = width.min(own.saturating_sub(others));
-            own -= size;
-            let size = size.min(n);
-            if size > 0 {
-                wanted.push((size, k));
+    let mut pieces = pieces(parts, width, lacking);
+    let mut is_shared = vec![false; cores.len()];
+    while !pieces.is_empty() {
+        let kind = |piece: &Piece| (!piece.shares, piece.threads);
+        let next = pieces.iter().map(kind).max();
+        let mut best = None;
+        for (i, piece) in pieces.iter().enumerate() {
+            if Some(kind(piece)) != next {
+                continue;
             }
-            n -= size;
+            for (c, &core) in cores.iter().enumerate() {
+                let own = &problem.cores[core];
+                let free = own.iter().filter(|&&t| state.owner(t).is_none()).count();
+                let had = own.iter().filter(|&&t| state.was(t) == Some(piece.k));
+                let others = own.iter().filter_map(|&t| state.was(t));
+                let others = others.filter(|&k| k != piece.k && parts[k as usize].threads > 0);
+                let place = match free == own.len() {
+                    _ if piece.shares && is_shared[c] => 2,
+                    true => 1,
+                    false => 0,
+                };
+                let rank = (
+                    free >= piece.threads,
+                    place,
+                    had.count(),
+                    Reverse(others.count()),
+                    Reverse((piece.k, c)),
+                );
+                if best.is_none_or(|(known, _, _)| rank > known) {
+                    best = Some((rank, i, c));
+                }
+            }
         }
-        wanted.extend(std::iter::repeat_n((0, k), shared + n));
-    }
-    wanted.sort_by_key(|&(kind, k)| (std::cmp::Reverse(kind), k));
-    for (kind, k) in wanted {
-        let threads = kind.max(1);
-        // The core where most of it was; for what shares, one that has room beside
-        // another; else an empty one.
-        let rank = |&core: &usize| {
-            let own = &problem.cores[core];
-            let free = own.iter().filter(|&&t| state.owner(t).is_none()).count();
-            let had = own.iter().filter(|&&t| state.was(t) == Some(k)).count();
-            let is_empty = free == own.len();
-            let fits = free >= threads;
-            let wrong = is_empty == (kind == 0);
-            (fits, std::cmp::Reverse(wrong), had, std::cmp::Reverse(core))
-        };
-        let Some(core) = cores.iter().copied().max_by_key(rank) else {
-            return;
-        };
-        let mut free: Vec<usize> = problem.cores[core]
-            .iter()
-            .copied()
-            .filter(|&t| state.owner(t).is_none())
-            .collect();
+        let Some((_, i, c)) = best else { return };
+        let Piece { threads, k, shares } = pieces.swap_remove(i);
+        is_shared[c] |= shares;
+        let own = problem.cores[cores[c]].iter().copied();
+        let mut free: Vec<usize> = own.filter(|&t| state.owner(t).is_none()).collect();
         free.sort_by_key(|&t| (state.was(t) != Some(k), t));
         for &thread in free.iter().take(threads) {
             state.set(thread, Some(k));
