@@ -10,7 +10,7 @@
 //! cargo bench --bench synthetic                   all families; wide and apart at 50 ms and at 1 s
 //! cargo bench --bench synthetic -- wide           cores of 4 and 8 threads
 //! cargo bench --bench synthetic -- apart          64 threads, web/* apart from db/* by core
-//! cargo bench --bench synthetic -- rounds          100 events in turn on wide and apart hosts; --cold: without warm starts
+//! cargo bench --bench synthetic -- rounds          100 events in turn on wide and apart hosts, with warm starts and without
 //! cargo bench --bench synthetic -- growth         128, 256 and 512 threads, L3s of 8 cores, at 5 s
 //! ```
 #![allow(clippy::print_stdout, reason = "a table is the result")]
@@ -211,72 +211,100 @@ fn table(title: &str, hosts: &[Host], budgets: &[Duration]) {
     }
 }
 
-/// Events in turn, each round from the placement of the one before and, unless `is_cold`, from
-/// what its search left: a container goes, one of another size comes, three are used otherwise.
-fn rounds(host: &Host, events: usize, budget: Duration, is_cold: bool) {
+/// What the rounds of one kind came to.
+#[derive(Default)]
+struct Tally {
+    times: Vec<f64>,
+    /// Of the root relaxation, and in all.
+    iterations: [Vec<f64>; 2],
+    proved: u32,
+    cost: i64,
+}
+
+impl Tally {
+    fn add(&mut self, placed: &Placed, time: Duration) {
+        self.times.push(time.as_secs_f64() * 1e3);
+        for (all, more) in self.iterations.iter_mut().zip(placed.lp_iterations) {
+            all.push(more as f64);
+        }
+        self.proved += u32::from(placed.answer.status == Status::Optimal);
+        self.cost += placed.answer.cost();
+    }
+
+    fn print(mut self, name: &str, kind: &str) {
+        let at = |values: &mut Vec<f64>, part: usize| {
+            values.sort_by(f64::total_cmp);
+            values[(values.len() - 1) * part / 10]
+        };
+        let events = self.times.len();
+        let total: f64 = self.times.iter().sum();
+        let [root, all] = &mut self.iterations;
+        println!(
+            "| {name} | {kind} | {:.2}, {:.2} | {:.2} | {:.0}, {:.0} | {:.0}, {:.0} | {} of {events} | {:.4} |",
+            at(&mut self.times, 5),
+            at(&mut self.times, 9),
+            total / events as f64,
+            at(root, 5),
+            at(root, 9),
+            at(all, 5),
+            at(all, 9),
+            self.proved,
+            self.cost as f64 / 1e6 / events as f64,
+        );
+    }
+}
+
+/// Events in turn: a container goes, one of another size comes, three are used otherwise. Each
+/// round from the placement of the one before, once with what its search left and once
+/// without; the next goes on from the first.
+fn rounds(host: &Host, events: usize, budget: Duration) {
     let mut random = Random(host.seed);
     let mut containers = host.containers();
-    let mut warm = WarmStart::default();
-    let (mut times, mut gaps) = (Vec::new(), Vec::new());
-    let mut iterations = [Vec::new(), Vec::new()];
-    let (mut proved, mut cost) = (0, 0);
-    let most = host.threads() * host.fill / 100;
+    let (cold, mut warm) = (WarmStart::default(), WarmStart::default());
+    let mut tallies = [Tally::default(), Tally::default()];
     for event in 0..=events {
-        let requested: u64 = containers.iter().filter_map(|c| c["cpus"].as_u64()).sum();
-        let any = |random: &mut Random, all: &[Value]| {
-            usize::try_from(random.below(all.len() as u64)).expect("small")
-        };
-        match event % 3 {
-            _ if event == 0 => {}
-            1 => drop(containers.remove(any(&mut random, &containers))),
-            2 => {
-                let cpus = random.pick(&REQUESTS).min(most - requested).max(1);
-                let name = random.pick(&NAMES);
-                let rho = 50 + random.below(951);
-                containers.push(json!({"id": format!("{name}/n{event}"), "cpus": cpus,
-                    "predicted_p95": 0.0, "rho_mcpu": rho, "kind": "static"}));
-            }
-            _ => {
-                for _ in 0..3 {
-                    let at = any(&mut random, &containers);
-                    let rho = containers[at]["rho_mcpu"].as_u64().expect("a use");
-                    let rho = rho * (70 + random.below(61)) / 100;
-                    containers[at]["rho_mcpu"] = rho.clamp(50, 1000).into();
-                }
-            }
-        }
-        let (mut placed, time) = run(&host.instance(&containers), budget, &warm);
-        keep(&mut containers, &placed);
-        if !is_cold {
-            warm = std::mem::take(&mut placed.warm);
-        }
         if event > 0 {
-            times.push(time.as_secs_f64() * 1e3);
-            for (all, more) in iterations.iter_mut().zip(placed.lp_iterations) {
-                all.push(more as f64);
-            }
-            gaps.push(100.0 * placed.answer.gap());
-            proved += u32::from(placed.answer.status == Status::Optimal);
-            cost += placed.answer.cost();
+            change(host, event, &mut containers, &mut random);
+        }
+        let instance = host.instance(&containers);
+        let without = run(&instance, budget, &cold);
+        let (mut placed, time) = run(&instance, budget, &warm);
+        keep(&mut containers, &placed);
+        warm = std::mem::take(&mut placed.warm);
+        if event > 0 {
+            tallies[0].add(&without.0, without.1);
+            tallies[1].add(&placed, time);
         }
     }
-    let at = |values: &mut Vec<f64>, part: usize| {
-        values.sort_by(f64::total_cmp);
-        values[(values.len() - 1) * part / 10]
+    let [without, with] = tallies;
+    without.print(&host.name, "cold");
+    with.print(&host.name, "warm");
+}
+
+fn change(host: &Host, event: usize, containers: &mut Vec<Value>, random: &mut Random) {
+    let any = |random: &mut Random, all: &[Value]| {
+        usize::try_from(random.below(all.len() as u64)).expect("small")
     };
-    println!(
-        "| {} | {} | {:.2}, {:.2} | {:.0}, {:.0} | {:.0}, {:.0} | {proved} of {events} | {:.2} | {:.4} |",
-        host.name,
-        if is_cold { "cold" } else { "warm" },
-        at(&mut times, 5),
-        at(&mut times, 9),
-        at(&mut iterations[0], 5),
-        at(&mut iterations[0], 9),
-        at(&mut iterations[1], 5),
-        at(&mut iterations[1], 9),
-        at(&mut gaps, 9),
-        cost as f64 / 1e6 / events as f64,
-    );
+    let requested: u64 = containers.iter().filter_map(|c| c["cpus"].as_u64()).sum();
+    let most = host.threads() * host.fill / 100;
+    match event % 3 {
+        1 => drop(containers.remove(any(random, containers))),
+        2 => {
+            let cpus = random.pick(&REQUESTS).min(most - requested).max(1);
+            let name = random.pick(&NAMES);
+            let rho = 50 + random.below(951);
+            containers.push(json!({"id": format!("{name}/n{event}"), "cpus": cpus,
+                "predicted_p95": 0.0, "rho_mcpu": rho, "kind": "static"}));
+        }
+        _ => {
+            for _ in 0..3 {
+                let at = any(random, containers);
+                let rho = containers[at]["rho_mcpu"].as_u64().expect("a use");
+                let rho = rho * (70 + random.below(61)) / 100;
+                containers[at]["rho_mcpu"] = rho.clamp(50, 1000).into();
+            }
+        }
+    }
 }
 
 /// Hosts whose rounds have a MIP.
@@ -317,14 +345,13 @@ fn main() {
         );
     }
     if wanted.iter().any(|w| w == "rounds") {
-        let is_cold = std::env::args().any(|a| a == "--cold");
-        println!("\n100 rounds in turn, at 250 ms\n");
+        println!("\n100 rounds in turn, with and without what the round before left, at 1 s\n");
         println!(
-            "| host | start | CPU, ms: median, 90 % | iterations of the root LP: median, 90 % | of all LPs | proved | gap at 90 %, % | mean cost |"
+            "| host | start | CPU, ms: median, 90 % | mean | iterations of the root LP: median, 90 % | of all LPs | proved | mean cost |"
         );
         println!("|-|-|-|-|-|-|-|-|");
         for host in with_mips() {
-            rounds(&host, 100, Duration::from_millis(250), is_cold);
+            rounds(&host, 100, Duration::from_secs(1));
         }
     }
     if is_wanted("growth") {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::configuration::Prices;
 
 /// Most columns and rows of a basis that is kept: the journal has it every round.
-const MOST: usize = 1 << 13;
+const MOST: usize = 1 << 12;
 
 /// What a round's search leaves: see [`super::place_from`]. By default, nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
