@@ -61,7 +61,7 @@ mod what_if;
 
 pub use batch::{Checksum, Origin, batch_answer, batch_error};
 pub use check::{HostFileError, ValueError, check_instance, parse_host};
-pub use configuration::Prices;
+pub use configuration::{Columns, Prices};
 pub use cost::placement_cost;
 pub use exchange::{Exchange, ExchangeError, Imported, ModelKind};
 pub use explain::{Annotation, Change, Explained, explain};

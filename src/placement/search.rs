@@ -10,7 +10,7 @@ use branchcut::StopFlag;
 
 use super::anneal::{Annealed, anneal};
 use super::cells::counts_cores;
-use super::configuration::{self, Prices, Rises, Task};
+use super::configuration::{self, Columns, Prices, Rises, Task};
 use super::cost::priced;
 use super::division::divide;
 use super::greedy::greedy;
@@ -147,6 +147,10 @@ pub(super) fn search(
             warm: WarmStart {
                 prices: has_patterns.then(|| warm.prices.clone().unwrap_or_default()),
                 basis: warm.basis.clone(),
+                columns: match has_patterns {
+                    true => warm.columns.clone(),
+                    false => Columns::default(),
+                },
             },
             lp_iterations: [0; 2],
             build,
@@ -157,7 +161,7 @@ pub(super) fn search(
     };
     let mut rises = None;
     if has_patterns {
-        rises = run.patterns(start, warm.prices.as_ref());
+        rises = run.patterns(start, warm);
     } else if first > 0 {
         run.improve(start, first);
         // From what breaks a rule the MIP does not begin.
@@ -280,10 +284,11 @@ impl<'a> Run<'a> {
 
     /// On hosts of many L3s: local search, interrupted by the search over patterns; with
     /// `earlier` prices that comes first, too.
-    fn patterns(&mut self, start: State<'_>, earlier: Option<&Prices>) -> Option<Rises> {
+    fn patterns(&mut self, start: State<'_>, warm: &WarmStart) -> Option<Rises> {
+        let earlier = warm.prices.as_ref();
         let mut patterns = None;
         if let Some(earlier) = earlier.filter(|_| self.has_time_for_first_pricings()) {
-            patterns = configuration::Search::new(self.problem, earlier);
+            patterns = configuration::Search::new(self.problem, earlier, &warm.columns);
             if let Some(patterns) = &mut patterns {
                 self.look(patterns, FIRST_PRICINGS);
             }
@@ -301,7 +306,8 @@ impl<'a> Run<'a> {
         if self.is_open() {
             let none = Prices::default();
             let earlier = earlier.unwrap_or(&none);
-            patterns = patterns.or_else(|| configuration::Search::new(self.problem, earlier));
+            patterns = patterns
+                .or_else(|| configuration::Search::new(self.problem, earlier, &warm.columns));
             if let Some(patterns) = &mut patterns {
                 rises = self.look(patterns, u64::MAX);
             }
@@ -309,8 +315,10 @@ impl<'a> Run<'a> {
                 self.improve_rest();
             }
         }
-        if let Some(found) = patterns.map(|p| p.prices()).filter(|p| !p.is_empty()) {
-            self.search.warm.prices = Some(found);
+        let left = patterns.and_then(|patterns| patterns.leave());
+        if let Some((prices, columns)) = left.filter(|(prices, _)| !prices.is_empty()) {
+            self.search.warm.prices = Some(prices);
+            self.search.warm.columns = columns;
         }
         rises
     }

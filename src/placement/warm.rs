@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use branchcut::{Basis, BasisStatus, Model};
 use serde::{Deserialize, Serialize};
 
-use super::configuration::Prices;
+use super::configuration::{Columns, Prices};
 
 /// Most columns and rows of a basis that is kept: the journal has it every round.
 const MOST: usize = 1 << 12;
@@ -28,6 +28,8 @@ pub struct WarmStart {
     /// Of the best bound over patterns; where there was none, those that the round began
     /// with. None where no prices are needed.
     pub prices: Option<Prices>,
+    /// The columns in use there, likewise.
+    pub columns: Columns,
     /// Of the MIP; where there was none, that which the round began with.
     pub basis: RootBasis,
 }

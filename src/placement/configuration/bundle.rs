@@ -21,7 +21,18 @@
 //! Floats only choose where to price. What they choose is rounded to integers before it is
 //! priced, so no bound depends on their rounding.
 
+use std::rc::Rc;
+
 use super::pricing::Part;
+
+/// What a column stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// By container.
+    Pattern(Vec<Part>),
+    /// Threads of each unit, in the order of the nodes.
+    Split(Vec<usize>),
+}
 
 /// One block's column.
 #[derive(Clone, Debug)]
@@ -32,28 +43,35 @@ pub(super) struct Column {
     pub(super) terms: Vec<(usize, f64)>,
     /// a_j of the nodes' prices: load, milli-CPU.
     pub(super) loads: Vec<f64>,
-    /// The pattern; empty for a split.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Rc<Parts>,
     /// w_j.
     pub(super) weight: f64,
     idle: u32,
 }
 
 impl Column {
-    pub(super) fn new(
-        cost: f64,
-        terms: Vec<(usize, f64)>,
-        loads: Vec<f64>,
-        parts: Vec<Part>,
-    ) -> Self {
+    pub(super) fn new(cost: f64, terms: Vec<(usize, f64)>, loads: Vec<f64>, parts: Parts) -> Self {
         Self {
             cost,
             terms,
             loads,
-            parts,
+            parts: Rc::new(parts),
             weight: 0.0,
             idle: 0,
         }
+    }
+
+    /// By container; empty for a split.
+    pub(super) fn pattern(&self) -> &[Part] {
+        match &*self.parts {
+            Parts::Pattern(parts) => parts,
+            Parts::Split(_) => &[],
+        }
+    }
+
+    /// Whether it had weight when that was last balanced, or is new since.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.idle == 0
     }
 }
 
@@ -275,7 +293,7 @@ impl Bundle {
     /// Adds a block's column.
     pub(super) fn add(&mut self, block: usize, mut column: Column) {
         let same = |c: &Column| {
-            c.terms == column.terms && c.parts == column.parts && c.loads == column.loads
+            c.terms == column.terms && c.loads == column.loads && c.pattern() == column.pattern()
         };
         if self.blocks[block].iter().any(same) {
             return;
@@ -323,13 +341,13 @@ impl Bundle {
         self.step = self.rising;
     }
 
-    /// The first step: as far as would close the gap, were the slope to last.
-    pub(super) fn start(&mut self, gap: f64) {
+    /// The first step: as far as would close the gap, were the slope to last, `times` that.
+    pub(super) fn start(&mut self, gap: f64, times: f64) {
         let mut norm = 0.0;
         for column in self.blocks.iter().flatten() {
             norm += column.weight * self.way.times(&self.layout, column);
         }
-        self.step = if norm > 0.0 { gap / norm } else { 0.0 };
+        self.step = if norm > 0.0 { times * gap / norm } else { 0.0 };
     }
 
     /// Moves weight to the cheapest columns; none if `stop` ended it.

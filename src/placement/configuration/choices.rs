@@ -210,6 +210,16 @@ impl Units {
         }
         Some(units)
     }
+
+    /// L3 group and class of each unit, in the order of the nodes.
+    pub(super) fn domains(&self) -> Vec<(usize, usize)> {
+        let groups = self.groups.iter().flatten().copied();
+        let classes = self
+            .nodes
+            .iter()
+            .flat_map(|node| node.units.iter().copied());
+        groups.zip(classes).collect()
+    }
 }
 
 fn look(problem: &Problem, g: usize, cores: &[usize], node: Option<usize>) -> Look {

@@ -41,7 +41,7 @@
 //!
 //! Everything is evaluated in integers at rounded prices (1/64 micro-CPU), so the bound is safe whatever
 //! chose the prices. `pricing` finds patterns by dynamic programming, `split` splits; `bundle` chooses
-//! prices; `dual` is the loop; `prices` what the next round begins with; `fixing` says
+//! prices; `dual` is the loop; `prices` and `columns` are what the next round begins with; `fixing` says
 //! what the MIP after it may leave out; `rounding` makes assignments of the patterns' weights, which local
 //! search improves. Every pricing of all units gives a bound, so a limit always leaves one.
 //!
@@ -51,6 +51,7 @@
 
 mod bundle;
 mod choices;
+mod columns;
 mod dual;
 mod fixing;
 mod prices;
@@ -62,6 +63,7 @@ mod tests;
 
 use super::problem::{L3, Problem};
 
+pub use columns::Columns;
 pub(super) use dual::{Search, Task};
 pub(super) use fixing::{Range, Rises};
 pub use prices::Prices;

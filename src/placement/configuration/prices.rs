@@ -106,14 +106,7 @@ pub(super) fn price(known: &[i64], threads: usize) -> f64 {
 
 /// The class of each L3 group.
 pub(super) fn classes(units: &Units) -> Vec<usize> {
-    let of_units = units.nodes.iter().flat_map(|node| &node.units);
-    let mut pairs: Vec<(usize, usize)> = units
-        .groups
-        .iter()
-        .flatten()
-        .copied()
-        .zip(of_units.copied())
-        .collect();
+    let mut pairs = units.domains();
     pairs.sort_unstable();
     pairs.into_iter().map(|(_, class)| class).collect()
 }

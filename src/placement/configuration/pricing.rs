@@ -63,6 +63,11 @@ fn grain(class: &Class, steps: i64) -> i64 {
     ((class.share + FINEST - 1) / FINEST).max(1) * (FINEST / steps)
 }
 
+/// What the halves of a pattern are a multiple of.
+pub(super) fn parity(class: &Class) -> usize {
+    if class.width > 2 { 1 } else { 2 }
+}
+
 /// What pricing in so many steps takes a pattern to cost, in 1 / [`SCALE`] micro-CPU.
 pub(super) fn pattern_cost(
     class: &Class,
@@ -140,7 +145,7 @@ impl Frame {
         let unit = grain(class, steps);
         Some(Self {
             width: class.halves + 1,
-            parity: if class.width > 2 { 1 } else { 2 },
+            parity: parity(class),
             high: usize::try_from(class.share / unit).ok()? + 1,
             unit,
             rate: float(balance * SCALE * unit),

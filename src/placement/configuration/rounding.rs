@@ -49,7 +49,7 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
         for class in (0..units.classes.len()).filter(|&c| open.has(c)) {
             for (j, column) in blocks[class].iter().enumerate() {
                 // A pattern that does not fit counts less.
-                let parts = || column.parts.iter().zip(&lacking);
+                let parts = || column.pattern().iter().zip(&lacking);
                 let given: usize = parts().map(|(p, &l)| p.threads.min(l)).sum();
                 let all: usize = parts().map(|(p, _)| p.threads).sum();
                 let cut = (all - given) as f64;
@@ -61,7 +61,7 @@ pub(super) fn round(rounding: &Rounding<'_>) -> Vec<Option<u32>> {
         }
         let Some((_, class, j)) = best else { break };
         left[class][j] -= 1.0;
-        let parts = &blocks[class][j].parts;
+        let parts = blocks[class][j].pattern();
         let load = |n: usize| {
             let of_parts = parts.iter().zip(&there[n]).zip(&problem.containers);
             let of_parts = of_parts.filter(|((part, _), _)| part.threads > 0);

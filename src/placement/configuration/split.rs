@@ -29,7 +29,7 @@ pub(super) struct Request<'a> {
 
 impl Request<'_> {
     /// What node `n` charges for `j` threads in it.
-    fn charge(&self, units: &Units, n: usize, j: usize) -> i64 {
+    pub(super) fn charge(&self, units: &Units, n: usize, j: usize) -> i64 {
         let there = match j {
             0 => 0,
             _ => self.spread + self.rates[n] * j as i64,

@@ -15,6 +15,8 @@ use crate::placement::problem::NUMA;
 use crate::placement::{HostModels, WarmStart, place_from, testing};
 use branchcut::StopFlag;
 
+mod columns;
+
 fn number(random: &mut Random, below: usize) -> i64 {
     i64::try_from(random.below(below)).unwrap()
 }
@@ -64,11 +66,22 @@ fn chiplets_of(random: &mut Random, width: u32) -> Instance {
 }
 
 fn run(problem: &Problem, start: &[Option<u32>], limit: u64) -> dual::Found {
-    run_from(problem, start, limit, &Prices::default())
+    run_from(problem, start, limit, &Default::default())
 }
 
-fn run_from(problem: &Problem, start: &[Option<u32>], limit: u64, prices: &Prices) -> dual::Found {
-    let mut search = Search::new(problem, prices).unwrap();
+/// Without anything from an earlier round.
+fn cold(problem: &Problem) -> Search<'_> {
+    Search::new(problem, &Prices::default(), &Columns::default()).unwrap()
+}
+
+/// From what an earlier round left.
+fn run_from(
+    problem: &Problem,
+    start: &[Option<u32>],
+    limit: u64,
+    (prices, columns): &(Prices, Columns),
+) -> dual::Found {
+    let mut search = Search::new(problem, prices, columns).unwrap();
     search.run(&Task {
         owners: start,
         cost: cost(problem, start).total(),
@@ -452,7 +465,7 @@ fn a_limit_replays_a_stop() {
     let (mut improved, mut last) = (0, i64::MIN);
     for looks in [1u64, 2, 7, 30, 90, 250] {
         let asked = std::cell::Cell::new(0);
-        let mut search = Search::new(&problem, &Prices::default()).unwrap();
+        let mut search = cold(&problem);
         let stopped = search.run(&Task {
             owners: &start,
             cost: first,
@@ -465,7 +478,7 @@ fn a_limit_replays_a_stop() {
                 asked.get() > looks
             },
         });
-        let mut again = Search::new(&problem, &Prices::default()).unwrap();
+        let mut again = cold(&problem);
         let replayed = again.run(&Task {
             owners: &start,
             cost: first,
@@ -477,7 +490,7 @@ fn a_limit_replays_a_stop() {
         });
         assert_eq!(replayed.work, stopped.work);
         assert_eq!(replayed.owners, stopped.owners);
-        assert_eq!(again.prices(), search.prices());
+        assert_eq!(again.leave(), search.leave());
         assert_eq!(replayed.lower_bound, stopped.lower_bound);
         assert!(stopped.lower_bound >= last);
         last = stopped.lower_bound;
@@ -487,11 +500,11 @@ fn a_limit_replays_a_stop() {
     assert!(problem.levels[NUMA].groups.len() == 2);
 }
 
-/// From prices of the same host, and of any other, the bound is no less valid; from its own
-/// it is there after the first pricing.
+/// From prices and columns of the same host, and of any other, the bound is no less valid; from
+/// its own it is there after the first pricing.
 #[test]
 fn prices_of_an_earlier_round_bound_at_once() {
-    let (mut sooner, mut hosts, mut others) = (0, 0, Prices::default());
+    let (mut sooner, mut hosts, mut others) = (0, 0, Default::default());
     for seed in 0..testing_hosts() {
         let random = &mut Random(seed);
         let host = chiplets_of(random, [2, 2, 3][(seed % 3) as usize]);
@@ -501,11 +514,11 @@ fn prices_of_an_earlier_round_bound_at_once() {
         }
         let start = super::super::random::assignment(random, &problem);
         let (least, _) = enumerate(&problem, 3_000_000);
-        let mut cold = Search::new(&problem, &Prices::default()).unwrap();
+        let mut cold = cold(&problem);
         let first = pricings(&mut cold, &problem, &start, 1);
         let last = pricings(&mut cold, &problem, &start, u64::MAX);
-        let own = cold.prices();
-        let mut warm = Search::new(&problem, &own).unwrap();
+        let own = cold.leave().unwrap();
+        let mut warm = Search::new(&problem, &own.0, &own.1).unwrap();
         let at_once = pricings(&mut warm, &problem, &start, 1);
         let bound = run_from(&problem, &start, 2000, &others).lower_bound;
         for bound in [first, last, at_once, bound] {
