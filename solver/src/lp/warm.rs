@@ -8,11 +8,13 @@
 //! dependent columns, so that no column leaves for a logical that was put in
 //! blindly.
 //!
-//! Reduced costs of the wrong sign are made feasible by shifting costs, also where a variable
-//! could go to its other bound: the basis is near the optimum, and so is its point, which a
-//! flip would leave. (Columns of which nothing is known have no such point, and flip.) The dual simplex method then has the few rows to mend that are
-//! violated, and the primal one what the shifts hid. (Root relaxations of 24 rounds of
-//! placement on 48 threads: 2,407 iterations from nothing, 829 with flips, 717 with shifts.)
+//! Reduced costs of the wrong sign are made feasible by shifting costs, also
+//! where a variable could go to its other bound: the basis is near the optimum,
+//! and so is its point, which a flip would leave. (Columns of which nothing is
+//! known have no such point, and flip.) The dual simplex method then has the few
+//! rows to mend that are violated, and the primal one what the shifts hid. (Root
+//! relaxations of 24 rounds of placement on 48 threads: 2,407 iterations from
+//! nothing, 829 with flips, 717 with shifts.)
 //!
 //! Source: R. Bixby 1992, "Implementing the simplex method: the initial basis",
 //! ORSA Journal on Computing 4; repair as in I. Maros 2003, "Computational
