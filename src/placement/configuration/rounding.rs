@@ -232,3 +232,51 @@ fn fill(
         lacking[k as usize] += threads - free.len().min(threads);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpuset::CpuSet;
+    use crate::placement::testing;
+
+    /// What shares a core goes beside what shares, also where a core with one thread comes first.
+    #[test]
+    fn a_pattern_is_laid_out_as_it_says() {
+        let mut host = testing::host(testing::topology(1, 3, 3, 2), Vec::new());
+        for (id, cpus) in [("a", 1), ("b", 1), ("c", 1), ("d", 2)] {
+            host.containers.push(testing::container(id, cpus, 0.5));
+        }
+        let problem = Problem::new(&host, &CpuSet::new()).unwrap();
+        let units = Units::new(&problem).unwrap();
+        let of = |k: usize| match problem.containers[k].id.as_str() {
+            "d" => (2, 2),
+            "c" => (1, 2),
+            _ => (1, 1),
+        };
+        let parts = (0..4)
+            .map(of)
+            .map(|(threads, halves)| Part { threads, halves });
+        let mut column = Column::new(0.0, Vec::new(), Vec::new(), parts.collect());
+        column.weight = 1.0;
+        let owners = round(&Rounding {
+            problem: &problem,
+            units: &units,
+            blocks: &[vec![column]],
+        });
+        let mut cores: Vec<Vec<&str>> = problem
+            .cores
+            .iter()
+            .map(|threads| {
+                let held = threads.iter().filter_map(|&t| owners[t]);
+                let mut ids: Vec<&str> = held
+                    .map(|k| problem.containers[k as usize].id.as_str())
+                    .collect();
+                ids.sort_unstable();
+                ids
+            })
+            .collect();
+        cores.retain(|ids| !ids.is_empty());
+        cores.sort();
+        assert_eq!(cores, [vec!["a", "b"], vec!["c"], vec!["d", "d"]]);
+    }
+}
