@@ -235,6 +235,7 @@ fn fill(
 
 #[cfg(test)]
 mod tests {
+    use super::super::bundle::Parts;
     use super::*;
     use crate::cpuset::CpuSet;
     use crate::placement::testing;
@@ -256,7 +257,8 @@ mod tests {
         let parts = (0..4)
             .map(of)
             .map(|(threads, halves)| Part { threads, halves });
-        let mut column = Column::new(0.0, Vec::new(), Vec::new(), parts.collect());
+        let parts = Parts::Pattern(parts.collect());
+        let mut column = Column::new(0.0, Vec::new(), Vec::new(), parts);
         column.weight = 1.0;
         let owners = round(&Rounding {
             problem: &problem,
