@@ -17,7 +17,7 @@ use super::split::{Request, Splitter};
 const STEPS: [i64; 3] = [64, 256, FINEST];
 /// Pricings without a rise of [`RISE`] of the gap after which the bound is taken to be
 /// at its top: of the first steps, and of finer ones.
-const PATIENCE: [u64; 3] = [40, 20, 20];
+const PATIENCE: [u64; 3] = [40, 20, 8];
 /// See [`PATIENCE`].
 const RISE: f64 = 1e-3;
 /// Most pricings of all units.
