@@ -11,6 +11,8 @@
     reason = "test code"
 )]
 
+mod numbers;
+
 use std::time::Duration;
 
 use branchcut::{
@@ -18,19 +20,7 @@ use branchcut::{
     Techniques, solve,
 };
 
-/// A generator of numbers that are the same on every machine (the constants of
-/// D. Knuth's MMIX).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % limit) as f64
-    }
-}
+use numbers::Numbers;
 
 /// How a problem is made: who takes part, and what a unit of each costs.
 #[derive(Clone)]

@@ -8,23 +8,13 @@
     reason = "test code"
 )]
 
+mod numbers;
+
 use std::time::{Duration, Instant};
 
 use branchcut::{Column, Model, Options, Outcome, Row, Sense, Status, StopFlag, solve};
 
-/// A generator of numbers that are the same on every machine (the constants of
-/// D. Knuth's MMIX).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % limit) as f64
-    }
-}
+use numbers::Numbers;
 
 /// A multidimensional knapsack with a few continuous columns, which takes
 /// microlp some hundreds of nodes and more.

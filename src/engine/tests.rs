@@ -8,7 +8,7 @@ use flate2::write::DeflateEncoder;
 
 use super::record::Round;
 use super::replay::decide_again;
-use super::{Event, Managed, Settings, State, decide};
+use super::{Decision, Event, Managed, Settings, State, decide};
 use crate::cgroup::journal::JournalState;
 use crate::cgroup::{
     Container, ContainerKey, Context, CpusetDir, Fence, Layout, Pinned, Request, RequestSource,
@@ -110,7 +110,7 @@ fn state(containers: Vec<Managed>) -> State {
     }
 }
 
-fn decided(state: &State) -> super::Decision {
+fn decided(state: &State) -> Decision {
     let mut hosts = HostModels::default();
     decide(state, &Event::Rebalance, &mut hosts, &|| Duration::ZERO)
 }
@@ -365,6 +365,23 @@ fn the_order_of_containers_does_not_matter() {
     assert_eq!(decided(&state(reversed)).plan.cpusets, plan.cpusets);
 }
 
+/// A round that the clock cut after `most` looks, from its record: the same, and decided again
+/// alone the same.
+fn recorded_and_decided_again(state: State, decision: Decision, most: u32) {
+    let round = Round {
+        state,
+        event: Event::Rebalance,
+        decision,
+        elapsed_s: 0.0,
+    };
+    let read = Round::decode(&round.encode().unwrap()).unwrap();
+    assert_eq!(read, round);
+    assert!(
+        decide_again(&read, &mut HostModels::default()).is_same(&round.decision),
+        "{most} looks"
+    );
+}
+
 /// Eight L3s of eight threads: rounds that the clock cuts anywhere leave prices, the next
 /// begins with them, and each is decided again alone, from its record.
 #[test]
@@ -411,18 +428,7 @@ fn prices_go_from_round_to_round_and_into_the_record() {
             m.assigned = decision.plan.answer.placement.get(&m.container.id).cloned();
         }
         warm = decision.warm.clone().unwrap();
-        let round = Round {
-            state: now,
-            event: Event::Rebalance,
-            decision,
-            elapsed_s: 0.0,
-        };
-        let read = Round::decode(&round.encode().unwrap()).unwrap();
-        assert_eq!(read, round);
-        assert!(
-            decide_again(&read, &mut HostModels::default()).is_same(&round.decision),
-            "{most} looks"
-        );
+        recorded_and_decided_again(now, decision, most);
     }
     assert!(begun > 10, "{begun} rounds began with prices");
     assert!(bounds.0 > bounds.1, "{bounds:?}");
@@ -477,18 +483,7 @@ fn bases_go_from_round_to_round_and_into_the_record() {
         for m in &mut members {
             m.assigned = decision.plan.answer.placement.get(&m.container.id).cloned();
         }
-        let round = Round {
-            state: now,
-            event: Event::Rebalance,
-            decision,
-            elapsed_s: 0.0,
-        };
-        let read = Round::decode(&round.encode().unwrap()).unwrap();
-        assert_eq!(read, round);
-        assert!(
-            decide_again(&read, &mut HostModels::default()).is_same(&round.decision),
-            "{most} looks"
-        );
+        recorded_and_decided_again(now, decision, most);
     }
     assert!(
         begun > 10 && left > 8,

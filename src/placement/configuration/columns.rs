@@ -13,11 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::{Bundle, Parts};
 use super::choices::{Class, Units};
+use super::prices::MOST;
 use super::pricing::{Part, parity};
 use crate::placement::problem::Problem;
-
-/// Most numbers that are kept: the journal writes them every round.
-const MOST: usize = 1 << 15;
 
 /// The columns in use at a round's best bound over patterns, for the next one to go on with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::choices::{SCALE, Units};
 use crate::placement::problem::Problem;
 
-/// Most numbers that are kept: the journal writes them every round.
-const MOST: usize = 1 << 15;
+/// Most numbers that are kept, of prices as of columns: the journal writes them every round.
+pub(super) const MOST: usize = 1 << 15;
 
 /// The best prices of a round's bound over patterns, to start the next one from. Empty
 /// where none were needed: on hosts of fewer than three L3 domains they never are.
